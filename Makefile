@@ -1,0 +1,74 @@
+# make demo   the page on http://127.0.0.1:8080, with the model that ships
+# make ask    the same job in the terminal
+# make test   everything that is tested
+# Each installs what it lacks: the wasm target and npm packages for all, Chromium and a software Vulkan driver for the tests.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PAGELENS := $(TARGET)/release/pagelens
+WASM := $(TARGET)/wasm32-unknown-unknown/web
+BINDGEN := $(TARGET)/tools/bin/wasm-bindgen
+BINDGEN_VERSION := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+WASM_OPT_FLAGS := -O3 --all-features --strip-debug --strip-producers
+# The largest engine the page may download, brotli: checked by `make size`.
+MAX_BROTLI := 2500000
+
+.PHONY: demo ask test test-rust test-page wasm native size lint tools clean FORCE
+
+demo: native wasm
+	$(PAGELENS) serve --port 8080
+
+ask: native
+	$(PAGELENS) ask www/samples/word.png "What does it say?"
+
+# One closing line sums up what the runners printed one by one.
+test: tools test-rust test-page
+
+native:
+	cargo build --release --locked
+
+wasm: www/pkg/pagelens_bg.wasm
+
+# --- the engine of the page
+
+$(BINDGEN):
+	cargo install wasm-bindgen-cli --version $(BINDGEN_VERSION) --root $(TARGET)/tools
+
+node_modules: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	touch node_modules
+
+$(WASM)/pagelens.wasm: FORCE
+	rustup target add wasm32-unknown-unknown
+	cargo build --profile web --target wasm32-unknown-unknown --lib --locked
+
+www/pkg/pagelens_bg.wasm: $(WASM)/pagelens.wasm $(BINDGEN) node_modules
+	$(BINDGEN) --target web --no-typescript --out-dir $(TARGET)/pkg $(WASM)/pagelens.wasm
+	mkdir -p www/pkg
+	cp $(TARGET)/pkg/pagelens.js www/pkg/
+	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/pkg/pagelens_bg.wasm -o $@
+
+size: wasm
+	node tests/size.js www/pkg/pagelens_bg.wasm $(MAX_BROTLI)
+
+# --- tests
+
+ICD := /usr/share/vulkan/icd.d/lvp_icd.x86_64.json
+
+tools:
+	@command -v chromium >/dev/null && test -f $(ICD) && test -d /usr/share/fonts/truetype/dejavu || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium libvulkan1 mesa-vulkan-drivers fonts-dejavu-core; }
+
+test-rust: tools
+	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
+
+test-page: tools native wasm size
+	npm run check
+	PAGELENS_BIN=$(PAGELENS) npm run e2e
+
+lint:
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+
+clean:
+	rm -rf $(TARGET) www/pkg node_modules

@@ -1,0 +1,128 @@
+//! `pagelens ask`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use pagelens::chat::{Message, Part, Role};
+use pagelens::engine::{GenerateOptions, Model, Picture, Session, StopReason};
+use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::nn::Precisions;
+use pagelens::quant::Precision;
+use pagelens::{Error, Result};
+
+/// Ask a question about one or more pictures.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A checkpoint folder or a pack; the model that ships where none is given.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// auto, gpu or cpu.
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Most tiles a picture is cut into, 1 to 40.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
+    max_tiles: Option<u8>,
+    /// Most tokens of the answer.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    max_tokens: usize,
+    /// 0 is greedy.
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    temperature: f32,
+    /// Same seed, same answer.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// The system message, in place of the checkpoint's.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Hold a checkpoint's weights as f32, q8 or q4; a pack keeps its own.
+    #[arg(long, default_value = "q8", value_parser = str::parse::<Precision>)]
+    weights: Precision,
+    /// Print one JSON object instead of streaming.
+    #[arg(long)]
+    json: bool,
+    /// The pictures, then the question.
+    #[arg(required = true, num_args = 2.., value_names = ["FILE", "QUESTION"])]
+    input: Vec<String>,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<()> {
+    let (question, files) = args.input.split_last().expect("clap asks for two or more");
+    let pictures = files
+        .iter()
+        .map(|file| Ok(Picture { name: file.clone(), bytes: crate::read(Path::new(file))?.into() }))
+        .collect::<Result<Vec<_>>>()?;
+    let checkpoint = crate::open(args.model.as_deref()).await?;
+    let compute = Compute::open(args.device).await?;
+    eprintln!("running on the {compute}");
+    let (bar, mut progress) = crate::bar("loading");
+    let model = Model::load(&checkpoint, compute, Precisions::all(args.weights), &mut progress).await?;
+    bar.finish_and_clear();
+
+    let mut messages = Vec::new();
+    if let Some(system) = &args.system {
+        messages.push(Message::text(Role::System, system));
+    }
+    let images = (0..pictures.len()).map(Part::Image);
+    messages.push(Message { role: Role::User, content: images.chain([Part::Text(question.clone())]).collect() });
+    let options = GenerateOptions {
+        max_tokens: args.max_tokens,
+        temperature: args.temperature,
+        seed: args.seed,
+        max_tiles: args.max_tiles.map(usize::from),
+        ..GenerateOptions::default()
+    };
+
+    let mut session = Session::new();
+    let (bar, mut progress) = crate::bar("reading");
+    let started = session
+        .start(&model, &messages, &pictures, options, async |done, total| {
+            progress(done as u64, total as u64);
+            true
+        })
+        .await?;
+    bar.finish_and_clear();
+    let mut text = String::new();
+    let stop = loop {
+        let step = session.next(&model).await?;
+        text.push_str(&step.text);
+        if !args.json {
+            print!("{}", step.text);
+            std::io::stdout().flush().map_err(|error| stdout(&error))?;
+        }
+        if let Some(stop) = step.stop {
+            break stop;
+        }
+    };
+    let usage = session.usage();
+    if args.json {
+        let answer = serde_json::json!({
+            "text": text,
+            "tiles": started.tiles.iter().sum::<usize>(),
+            "prompt_tokens": usage.prompt_tokens,
+            "image_tokens": usage.image_tokens,
+            "generated_tokens": usage.completion_tokens,
+            "ttft_ms": usage.ttft_ms,
+            "tokens_per_s": usage.tokens_per_s,
+            "stop_reason": stop.as_str(),
+        });
+        println!("{answer}");
+    } else {
+        println!();
+        if stop == StopReason::Length {
+            eprintln!("(cut at {} tokens)", usage.completion_tokens);
+        }
+    }
+    eprintln!(
+        "{} tiles, {} prompt tokens ({} of the pictures); first token after {:.0} ms, then {:.1} tokens/s",
+        started.tiles.iter().sum::<usize>(),
+        usage.prompt_tokens,
+        usage.image_tokens,
+        usage.ttft_ms,
+        usage.tokens_per_s
+    );
+    Ok(())
+}
+
+fn stdout(error: &std::io::Error) -> Error {
+    Error::Io { path: "stdout".to_owned(), reason: error.to_string() }
+}

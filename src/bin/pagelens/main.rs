@@ -1,0 +1,87 @@
+//! `pagelens`: ask about a picture, trace a checkpoint stage by stage, pack a checkpoint, serve the page.
+//!
+//! Exit codes: 0 done; 1 failed, with one line on stderr that names the file or key and what is wrong; 2 usage.
+#![expect(clippy::print_stdout, reason = "a command line answers on stdout")]
+
+mod ask;
+mod pack;
+mod serve;
+mod trace;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use pagelens::weights::{Checkpoint, Source};
+use pagelens::{Error, Result};
+
+#[derive(Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask a question about one or more pictures; the answer streams to stdout.
+    Ask(ask::Args),
+    /// Write every stage of one answer to a safetensors file, for comparison with a reference.
+    Trace(trace::Args),
+    /// Turn a Hugging Face checkpoint folder into a pack.
+    Pack(pack::Args),
+    /// Serve the page on 127.0.0.1.
+    Serve(serve::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Ask(args) => pollster::block_on(ask::run(&args)),
+        Command::Trace(args) => pollster::block_on(trace::run(args)),
+        Command::Pack(args) => pollster::block_on(pack::run(&args)),
+        Command::Serve(args) => serve::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pagelens: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The checkpoint or pack in `folder`, or the model that ships.
+async fn open(folder: Option<&Path>) -> Result<Checkpoint> {
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => shipped()?,
+    };
+    Checkpoint::open(Source::Folder(folder)).await
+}
+
+/// `www/models/tiny`, from the working directory or any folder above the program.
+fn shipped() -> Result<PathBuf> {
+    const SHIPPED: &str = "www/models/tiny";
+    let program = std::env::current_exe().unwrap_or_default();
+    let roots = std::env::current_dir().into_iter().chain(program.ancestors().map(Path::to_owned));
+    roots
+        .map(|root| root.join(SHIPPED))
+        .find(|folder| folder.join("manifest.json").is_file())
+        .ok_or_else(|| Error::MissingFile { file: format!("{SHIPPED} (the model that ships; or name another with --model)") })
+}
+
+/// A bar on stderr over weights as they are loaded.
+fn bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64)) {
+    let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_message(what);
+    let handle = bar.clone();
+    (bar, move |done, total| {
+        handle.set_length(total);
+        handle.set_position(done);
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::Io { path: path.display().to_string(), reason: error.to_string() })
+}

@@ -1,0 +1,94 @@
+//! The whole model on one device.
+
+use burn::tensor::Tensor;
+
+use crate::chat::tokenizer::Tokenizer;
+use crate::config::{ModelConfig, TilingConfig};
+use crate::error::Result;
+use crate::gpu::Compute;
+use crate::kernels::embed::Source;
+use crate::language::cache::KvCache;
+use crate::language::decoder::Decoder;
+use crate::nn::{Loader, Precisions};
+use crate::page::Page;
+use crate::vision::encoder::VisionEncoder;
+use crate::vision::pixels::pixel_values;
+use crate::vision::projector::Projector;
+use crate::weights::Checkpoint;
+
+/// Rows that go through the decoder at once: bounds the widest activation well below WebGPU's 128 MiB binding.
+const PREFILL_ROWS: usize = 1024;
+
+/// The longest context that angles are made for, however many positions the checkpoint names.
+const CONTEXT_CEILING: usize = 32_768;
+
+/// Encoder, projector, decoder and tokenizer of one checkpoint.
+pub struct Model {
+    /// What the checkpoint is.
+    pub config: ModelConfig,
+    /// Text to ids and back.
+    pub tokenizer: Tokenizer,
+    /// Where it runs.
+    pub compute: Compute,
+    encoder: VisionEncoder,
+    projector: Projector,
+    decoder: Decoder,
+}
+
+impl Model {
+    /// Brings a checkpoint's weights to the device, one tensor at a time; `progress` is told (done, total) weights.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the checkpoint's files or its tokenizer.
+    pub async fn load(
+        checkpoint: &Checkpoint,
+        compute: Compute,
+        precisions: Precisions,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self> {
+        let config = checkpoint.config().clone();
+        let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer().await?)?;
+        let mut loader = Loader::new(checkpoint, precisions, &compute.device, progress);
+        let encoder = VisionEncoder::load(&config.vision, &mut loader).await?;
+        let projector = Projector::load(&config, &mut loader).await?;
+        let context = config.language.max_positions.min(CONTEXT_CEILING);
+        let decoder = Decoder::load(&config.language, &mut loader, context).await?;
+        Ok(Self { config, tokenizer, compute, encoder, projector, decoder })
+    }
+
+    /// Positions a conversation may fill.
+    pub fn context(&self) -> usize {
+        self.config.language.max_positions.min(CONTEXT_CEILING)
+    }
+
+    /// Visual tokens of a tile.
+    pub fn tokens_per_tile(&self) -> usize {
+        self.config.projector.tokens_per_tile(&self.config.vision)
+    }
+
+    /// A page's tiles, [tiles, 3, S, S].
+    pub fn pixel_values(&self, page: &Page, tiling: &TilingConfig) -> Tensor<4> {
+        pixel_values(page, tiling, self.config.vision.image_size, &self.compute.device)
+    }
+
+    /// Hidden states [1 + N, C], the class token first, and visual tokens [tokens a tile, D] of tile `index`. A tile at a
+    /// time keeps the widest activation below WebGPU's 128 MiB binding, whatever the page.
+    pub fn encode(&self, pixel_values: &Tensor<4>, index: usize) -> (Tensor<2>, Tensor<2>) {
+        let [_, channels, height, width] = pixel_values.dims();
+        let tile = pixel_values.clone().slice([index..index + 1, 0..channels, 0..height, 0..width]);
+        let hidden = self.encoder.forward(&tile);
+        let visual = self.projector.forward(&hidden);
+        (hidden, visual)
+    }
+
+    /// Runs `sources` at the cache's end and returns the logits after the last of them, [1, V].
+    pub fn forward(&self, sources: &[Source], visual: Option<&Tensor<2>>, cache: &mut KvCache) -> Tensor<2> {
+        let mut logits = None;
+        for rows in sources.chunks(PREFILL_ROWS) {
+            let x = self.decoder.embed(rows, visual, &self.compute.device);
+            logits = Some(self.decoder.forward(x, cache));
+        }
+        logits.expect("at least one row")
+    }
+}

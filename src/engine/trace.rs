@@ -1,0 +1,108 @@
+//! Every stage of one answer, for comparison with a reference implementation stage by stage.
+
+use burn::tensor::Tensor;
+use web_time::Instant;
+
+use super::model::Model;
+use super::session::{GenerateOptions, Session, tiling};
+use crate::chat::{Message, Part, Role, prompt};
+use crate::error::{Error, Result};
+use crate::gpu::{Compute, DeviceChoice};
+use crate::nn::Precisions;
+use crate::page::{DecodeOptions, decode};
+use crate::quant::Precision;
+use crate::weights::{Checkpoint, Source};
+
+/// One user turn with one picture.
+pub struct TraceRequest {
+    /// The checkpoint's files.
+    pub source: Source,
+    /// Where to run.
+    pub device: DeviceChoice,
+    /// How to hold the weights; a pack keeps its own.
+    pub precision: Precision,
+    /// The picture file's bytes. Its EXIF orientation is not applied, as in the reference.
+    pub image: Vec<u8>,
+    /// The question.
+    pub prompt: String,
+    /// The system message, in place of the checkpoint's.
+    pub system: Option<String>,
+    /// The limit of tiles, in place of the checkpoint's.
+    pub max_tiles: Option<usize>,
+    /// Greedy tokens to make.
+    pub max_tokens: usize,
+}
+
+/// The stages, each row-major with its shape.
+pub struct Trace {
+    /// [n, 3, S, S].
+    pub pixel_values: (Vec<usize>, Vec<f32>),
+    /// The encoder's output without the class token, [n, N, C].
+    pub vision: (Vec<usize>, Vec<f32>),
+    /// Visual tokens, [n * tokens a tile, D].
+    pub projected: (Vec<usize>, Vec<f32>),
+    /// The prompt, [T].
+    pub input_ids: Vec<u32>,
+    /// After the prompt's last position, [V].
+    pub logits: Vec<f32>,
+    /// Greedy ids, the stop token included.
+    pub generated: Vec<u32>,
+}
+
+/// Runs `request` and keeps every stage.
+///
+/// # Errors
+///
+/// Whatever is wrong with the checkpoint, the picture or the device.
+pub async fn trace(request: TraceRequest) -> Result<Trace> {
+    let checkpoint = Checkpoint::open(request.source).await?;
+    let compute = Compute::open(request.device).await?;
+    let model = Model::load(&checkpoint, compute, Precisions::all(request.precision), &mut |_, _| {}).await?;
+    let page = decode(&request.image, &DecodeOptions { apply_exif: false, ..DecodeOptions::default() })?;
+    let pixel_values = model.pixel_values(&page, &tiling(&model.config.tiling, request.max_tiles));
+    let [tiles, ..] = pixel_values.dims();
+    let (hidden, visual): (Vec<_>, Vec<_>) = (0..tiles).map(|tile| model.encode(&pixel_values, tile)).unzip();
+    let visual = Tensor::cat(visual, 0);
+
+    let mut messages = Vec::new();
+    if let Some(system) = &request.system {
+        messages.push(Message::text(Role::System, system));
+    }
+    let content = vec![Part::Image(0), Part::Text(request.prompt.clone())];
+    messages.push(Message { role: Role::User, content });
+    let tokens_per_tile = model.tokens_per_tile();
+    let prompt = prompt::build(&model.config.chat, &model.tokenizer, &messages, &[tiles], tokens_per_tile)?;
+    let input_ids = prompt.ids.clone();
+
+    let mut session = Session::new();
+    let options = GenerateOptions { max_tokens: request.max_tokens, ..GenerateOptions::default() };
+    let visuals = std::slice::from_ref(&visual);
+    session.prefill(&model, prompt, &[([0; 32], 0)], visuals, options, Instant::now()).await?;
+    let logits = values(session.logits().expect("a started answer").clone()).await?;
+    let mut generated = Vec::new();
+    while let Some(id) = session.next_id(&model).await? {
+        generated.push(id);
+    }
+
+    let width = model.config.vision.hidden_size;
+    let positions = model.config.vision.positions();
+    let hidden = Tensor::cat(hidden, 0).reshape([tiles, positions, width]).slice([0..tiles, 1..positions, 0..width]);
+    Ok(Trace {
+        pixel_values: shaped(pixel_values).await?,
+        vision: shaped(hidden).await?,
+        projected: shaped(visual).await?,
+        input_ids,
+        logits,
+        generated,
+    })
+}
+
+async fn shaped<const D: usize>(tensor: Tensor<D>) -> Result<(Vec<usize>, Vec<f32>)> {
+    Ok((tensor.dims().to_vec(), values(tensor).await?))
+}
+
+async fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let lost = |reason: String| Error::Device { wanted: "gpu".to_owned(), reason };
+    let data = tensor.into_data_async().await.map_err(|error| lost(error.to_string()))?;
+    data.try_to_vec::<f32>().map_err(|error| lost(format!("{error:?}")))
+}

@@ -1,0 +1,122 @@
+//! Which device runs the model: a real GPU through WebGPU, or the CPU.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+
+use crate::error::{Error, Result};
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A real GPU where there is one, else the CPU; never a software adapter, which is far slower than the CPU device.
+    #[default]
+    Auto,
+    /// WebGPU, on whatever adapter there is.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "gpu" => Ok(Self::Gpu),
+            "cpu" => Ok(Self::Cpu),
+            other => Err(Error::Device { wanted: other.to_owned(), reason: "the choices are auto, gpu and cpu".to_owned() }),
+        }
+    }
+}
+
+/// A device that is ready for tensors.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    /// Burn's handle.
+    pub device: Device,
+    /// The adapter's name on a GPU, `None` on the CPU.
+    pub adapter: Option<String>,
+}
+
+impl fmt::Display for Compute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.adapter {
+            Some(adapter) => write!(f, "GPU ({adapter})"),
+            None => f.write_str("CPU"),
+        }
+    }
+}
+
+impl Compute {
+    /// The CPU.
+    pub fn cpu() -> Self {
+        Self { device: Device::flex(), adapter: None }
+    }
+
+    /// Opens the device for `choice`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`] where a GPU is asked for and there is no adapter.
+    pub async fn open(choice: DeviceChoice) -> Result<Self> {
+        match choice {
+            DeviceChoice::Cpu => Ok(Self::cpu()),
+            DeviceChoice::Gpu => {
+                let (compute, _) = gpu().await?;
+                Ok(compute)
+            }
+            DeviceChoice::Auto => match gpu().await {
+                Ok((compute, Adapter::Hardware)) => Ok(compute),
+                _ => Ok(Self::cpu()),
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Adapter {
+    Hardware,
+    Software,
+}
+
+/// The runtime can be set up once a process: later calls get the same device.
+#[cfg(not(target_arch = "wasm32"))]
+async fn gpu() -> Result<(Compute, Adapter)> {
+    use std::sync::{Mutex, PoisonError};
+    static OPENED: Mutex<Option<(Compute, Adapter)>> = Mutex::new(None);
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if opened.is_none() {
+        *opened = Some(pollster::block_on(set_up())?);
+    }
+    Ok(opened.clone().expect("just set up"))
+}
+
+/// The runtime can be set up once a worker: later calls get the same device.
+#[cfg(target_arch = "wasm32")]
+async fn gpu() -> Result<(Compute, Adapter)> {
+    use std::cell::RefCell;
+    thread_local!(static OPENED: RefCell<Option<(Compute, Adapter)>> = const { RefCell::new(None) });
+    if let Some(opened) = OPENED.with_borrow(Clone::clone) {
+        return Ok(opened);
+    }
+    let opened = set_up().await?;
+    OPENED.set(Some(opened.clone()));
+    Ok(opened)
+}
+
+async fn set_up() -> Result<(Compute, Adapter)> {
+    let (device, setup) = Device::wgpu_options()
+        .init_with_setup_async()
+        .await
+        .map_err(|error| Error::Device { wanted: "gpu".to_owned(), reason: error.to_string() })?;
+    let info = setup.adapter.get_info();
+    let words = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
+    let software = info.device_type == wgpu::DeviceType::Cpu
+        || ["swiftshader", "llvmpipe", "lavapipe", "software"].iter().any(|word| words.contains(word));
+    let name = [&info.name, &info.driver].into_iter().find(|name| !name.is_empty());
+    let adapter = Some(name.map_or_else(|| "WebGPU".to_owned(), Clone::clone));
+    Ok((Compute { device, adapter }, if software { Adapter::Software } else { Adapter::Hardware }))
+}

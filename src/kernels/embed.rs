@@ -1,0 +1,80 @@
+//! Token ids and visual tokens to the decoder's input rows.
+
+use burn::tensor::{Device, Tensor};
+use bytemuck::NoUninit;
+
+use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, grid, is_gpu, upload, upload_words};
+use super::matmul::Matrix;
+use super::{GRID, WORKGROUP};
+
+/// Where an input row comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A token id: a row of the embedding table.
+    Token(u32),
+    /// A row of the visual tokens.
+    Visual(u32),
+}
+
+/// Source words from here on name visual rows.
+const VISUAL: u32 = 1 << 31;
+
+impl Source {
+    fn word(self) -> u32 {
+        match self {
+            Self::Token(id) => id,
+            Self::Visual(row) => VISUAL + row,
+        }
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct Params {
+    rows: u32,
+    width: u32,
+}
+
+pub(super) fn shader(weights: Fragment) -> Shader {
+    Shader::new(&[GRID, weights, fragment!("embed")])
+        .constant("WORKGROUP", WORKGROUP)
+        .constant("VISUAL", VISUAL as usize)
+        .constant("WEIGHTS", 3)
+}
+
+/// Gathers `sources` from `table` [vocabulary, width] and `visual` [visual tokens, width] -> [sources, width].
+pub fn embed(sources: &[Source], table: &Matrix, visual: Option<&Tensor<2>>, device: &Device) -> Tensor<2> {
+    let [vocabulary, width] = table.dims();
+    let visual_rows = visual.map_or(0, |tensor| tensor.dims()[0]);
+    for source in sources {
+        match *source {
+            Source::Token(id) => assert!((id as usize) < vocabulary, "embed: id {id} in a vocabulary of {vocabulary}"),
+            Source::Visual(row) => assert!((row as usize) < visual_rows, "embed: row {row} of {visual_rows} visual tokens"),
+        }
+    }
+    let rows = sources.len();
+    if is_gpu(device) {
+        let words = upload_words(sources.iter().map(|source| source.word()).collect(), device);
+        let visual = visual.cloned().unwrap_or_else(|| upload(vec![0.0; 4], [1, 4], device));
+        let params = Params { rows: rows as u32, width: width as u32 };
+        let launch = Launch::new(shader(table.fragment())).ints(&words).tensor(&visual).output([rows, width]);
+        return table.bind(launch).run_into(&params, grid((rows * width / 4).div_ceil(WORKGROUP)), 2);
+    }
+    let tokens = sources.iter().filter_map(|source| match source {
+        Source::Token(id) => Some(*id as usize),
+        Source::Visual(_) => None,
+    });
+    let token_rows = table.dequantized_rows(tokens);
+    let mut token_rows = token_rows.chunks_exact(width);
+    let visual = visual.map(cpu);
+    let mut out = Vec::with_capacity(rows * width);
+    for source in sources {
+        match (source, &visual) {
+            (Source::Visual(row), Some(visual)) => {
+                out.extend_from_slice(&elements::<f32>(visual)[*row as usize * width..][..width]);
+            }
+            _ => out.extend_from_slice(token_rows.next().expect("one row a token")),
+        }
+    }
+    upload(out, [rows, width], device)
+}

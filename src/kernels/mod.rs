@@ -1,0 +1,83 @@
+//! Tensors -> tensors: one function a shader, on the GPU through `shaders/<name>.wgsl`, on the CPU through its twin here.
+//!
+//! The contract of a kernel:
+//! - one stem, three files: `shaders/x.wgsl`, `src/kernels/x.rs`, `tests/kernels/x.rs`;
+//! - the wrapper takes tensors, returns a tensor and asserts the shapes, naming the dims;
+//! - [`launch`] is the only file that touches the GPU API; a shader's constants are its pipeline key;
+//! - the CPU twin computes the same from contiguous slices; it is what runs where there is no usable GPU;
+//! - tests compare both with a naive f64 loop that shares no code with either.
+
+pub mod attention;
+pub mod attention_causal;
+pub mod attention_decode;
+pub mod embed;
+pub mod launch;
+pub mod layer_norm;
+pub mod matmul;
+pub mod matvec;
+pub mod normalise;
+pub mod patches;
+pub mod pixel_shuffle;
+pub mod positions;
+pub mod qk_norm;
+pub mod resize;
+pub mod rms_norm;
+pub mod rope;
+pub mod sample;
+pub mod swiglu;
+
+pub use attention::attention;
+pub use attention_causal::attention_causal;
+pub use attention_decode::attention_decode;
+pub use embed::embed;
+pub use layer_norm::layer_norm;
+pub use matmul::{Epilogue, Matrix, matmul};
+pub use matvec::matvec;
+pub use normalise::normalise;
+pub use patches::patches;
+pub use pixel_shuffle::pixel_shuffle;
+pub use positions::positions;
+pub use qk_norm::qk_norm;
+pub use resize::resize;
+pub use rms_norm::rms_norm;
+pub use rope::rope;
+pub use sample::{SampleParams, sample};
+pub use swiglu::swiglu;
+
+use launch::{Fragment, fragment};
+
+/// Invocations a workgroup in kernels that have no better reason.
+const WORKGROUP: usize = 64;
+const GRID: Fragment = fragment!("shared/grid");
+const REDUCE: Fragment = fragment!("shared/reduce");
+
+/// Every shader in every variant that a model can ask for, for the lint; each paired with its workgroup size.
+pub fn all_shaders() -> Vec<(launch::Shader, usize)> {
+    let mut all = Vec::new();
+    for weights in matmul::WEIGHTS {
+        for epilogue in matmul::EPILOGUES {
+            all.push((matmul::shader(weights, epilogue), matmul::WORKGROUP));
+            all.push((matvec::shader(weights, epilogue), matvec::WORKGROUP));
+        }
+        all.push((embed::shader(weights), WORKGROUP));
+    }
+    for head_dim in [8, 16, 32, 64, 96, 128] {
+        all.push((attention::shader(head_dim), attention::BLOCK));
+        all.push((attention_causal::shader(head_dim), attention::BLOCK));
+        all.push((attention_decode::shader(head_dim), attention_decode::block(head_dim)));
+        all.push((rope::shader(head_dim), WORKGROUP));
+    }
+    for flag in [0, 1] {
+        all.push((pixel_shuffle::shader(flag), WORKGROUP));
+        all.push((resize::shader(flag), WORKGROUP));
+    }
+    all.push((layer_norm::shader(), layer_norm::WORKGROUP));
+    all.push((rms_norm::shader(), layer_norm::WORKGROUP));
+    all.push((qk_norm::shader(), WORKGROUP));
+    all.push((swiglu::shader(), WORKGROUP));
+    all.push((patches::shader(14), WORKGROUP));
+    all.push((positions::shader(), WORKGROUP));
+    all.push((normalise::shader(), WORKGROUP));
+    all.push((sample::shader(), sample::WORKGROUP));
+    all
+}

@@ -1,0 +1,57 @@
+//! The KV cache: allocated once for a context, written in place.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::config::LanguageConfig;
+
+/// Keys and values of one layer.
+#[derive(Clone, Debug)]
+pub struct LayerCache {
+    /// [kv_heads, context, head_dim].
+    pub keys: Tensor<3>,
+    /// [kv_heads, context, head_dim].
+    pub values: Tensor<3>,
+}
+
+/// Keys and values of every layer, and how many positions are valid.
+#[derive(Clone, Debug)]
+pub struct KvCache {
+    /// One a layer.
+    pub layers: Vec<LayerCache>,
+    /// Positions that hold keys and values.
+    pub length: usize,
+    /// Positions there is room for.
+    pub context: usize,
+}
+
+impl KvCache {
+    /// An empty cache for `context` positions.
+    pub fn new(config: &LanguageConfig, context: usize, device: &Device) -> Self {
+        let shape = [config.kv_heads, context, config.head_dim];
+        let layer = || LayerCache { keys: Tensor::zeros(shape, device), values: Tensor::zeros(shape, device) };
+        Self { layers: (0..config.layers).map(|_| layer()).collect(), length: 0, context }
+    }
+
+    /// Bytes of a cache for `context` positions: 2 (keys, values) x layers x kv_heads x head_dim x 4 bytes a position.
+    pub fn bytes(config: &LanguageConfig, context: usize) -> u64 {
+        2 * 4 * (config.layers * config.kv_heads * config.head_dim) as u64 * context as u64
+    }
+
+    /// Forgets every position from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    /// Takes over the valid positions of `other`, a smaller cache of the same model.
+    pub fn adopt(&mut self, other: Self) {
+        let grow = |small: Tensor<3>, room: &Tensor<3>| {
+            let ([heads, have, width], [_, want, _]) = (small.dims(), room.dims());
+            Tensor::cat(vec![small, room.clone().slice([0..heads, 0..want - have, 0..width])], 1)
+        };
+        for (layer, old) in self.layers.iter_mut().zip(other.layers) {
+            layer.keys = grow(old.keys, &layer.keys);
+            layer.values = grow(old.values, &layer.values);
+        }
+        self.length = other.length;
+    }
+}

@@ -1,0 +1,107 @@
+//! The one decoder (spec section 4): RMSNorm, grouped-query attention with rotate-half RoPE and optional per-head q/k
+//! norms, SwiGLU. Families differ only in their config; their weights were brought to this shape at import.
+
+use burn::tensor::{Device, Tensor};
+
+use super::cache::{KvCache, LayerCache};
+use super::rope::angles;
+use crate::config::LanguageConfig;
+use crate::error::Result;
+use crate::kernels::embed::Source;
+use crate::kernels::{self, Epilogue, Matrix, attention_causal, attention_decode, qk_norm, rms_norm, rope, swiglu};
+use crate::nn::{Linear, Loader};
+
+struct Layer {
+    attn_norm: Tensor<1>,           // [D]
+    qkv: Linear,                    // [(H + 2 Hkv) * hd, D], rows q | k | v
+    qk_norms: Option<[Tensor<1>; 2]>, // [hd] each
+    o_proj: Linear,                 // [D, H * hd]
+    mlp_norm: Tensor<1>,            // [D]
+    gate_up: Linear,                // [2F, D], rows gate | up
+    down: Linear,                   // [D, F]
+}
+
+/// The language model.
+pub struct Decoder {
+    config: LanguageConfig,
+    embed_tokens: Matrix,           // [V, D]
+    layers: Vec<Layer>,
+    norm: Tensor<1>,                // [D]
+    lm_head: Option<Matrix>,        // [V, D]; None: tied to embed_tokens
+    angles: Tensor<3>,              // [context, hd / 2, 2]
+}
+
+impl Decoder {
+    /// Reads the decoder's weights, in the order of the pack.
+    pub async fn load(config: &LanguageConfig, loader: &mut Loader<'_>, context: usize) -> Result<Self> {
+        let embed_tokens = loader.matrix("language.embed_tokens.weight").await?;
+        let mut layers = Vec::with_capacity(config.layers);
+        for index in 0..config.layers {
+            let name = |part: &str| format!("language.layers.{index}.{part}");
+            let attn_norm = loader.vector(&name("attn_norm.weight")).await?;
+            let qkv = loader.linear(&name("attn.qkv"), config.qkv_bias).await?;
+            let qk_norms = match config.qk_norm {
+                true => Some([
+                    loader.vector(&name("attn.q_norm.weight")).await?,
+                    loader.vector(&name("attn.k_norm.weight")).await?,
+                ]),
+                false => None,
+            };
+            layers.push(Layer {
+                attn_norm,
+                qkv,
+                qk_norms,
+                o_proj: loader.linear(&name("attn.o_proj"), false).await?,
+                mlp_norm: loader.vector(&name("mlp_norm.weight")).await?,
+                gate_up: loader.linear(&name("mlp.gate_up"), false).await?,
+                down: loader.linear(&name("mlp.down"), false).await?,
+            });
+        }
+        let norm = loader.vector("language.norm.weight").await?;
+        let lm_head = match config.tied_embeddings {
+            true => None,
+            false => Some(loader.matrix("language.lm_head.weight").await?),
+        };
+        let angles = angles(context, config.head_dim, config.rope_theta, loader.device());
+        Ok(Self { config: config.clone(), embed_tokens, layers, norm, lm_head, angles })
+    }
+
+    /// Input rows for `sources`, [T, D]; `visual` is [visual tokens, D].
+    pub fn embed(&self, sources: &[Source], visual: Option<&Tensor<2>>, device: &Device) -> Tensor<2> {
+        kernels::embed(sources, &self.embed_tokens, visual, device)
+    }
+
+    /// Runs `x` [T, D] at the cache's end and returns the logits after its last row, [1, V].
+    pub fn forward(&self, x: Tensor<2>, cache: &mut KvCache) -> Tensor<2> {
+        let [rows, width] = x.dims();
+        let start = cache.length;
+        let mut x = x;
+        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
+            x = self.block(layer, &x, cache, start);
+        }
+        cache.length = start + rows;
+        let last = if rows == 1 { x } else { x.slice([rows - 1..rows, 0..width]) };
+        let last = rms_norm(&last, &self.norm, self.config.eps);
+        kernels::matmul(&last, self.lm_head.as_ref().unwrap_or(&self.embed_tokens), Epilogue::None)
+    }
+
+    /// The dispatches of one layer, in order.
+    fn block(&self, layer: &Layer, x: &Tensor<2>, cache: &mut LayerCache, start: usize) -> Tensor<2> {
+        let LanguageConfig { heads, kv_heads, head_dim, eps, .. } = self.config;
+        let normed = rms_norm(x, &layer.attn_norm, eps);
+        let mut qkv = layer.qkv.forward(&normed);
+        if let Some([q_norm, k_norm]) = &layer.qk_norms {
+            qk_norm(&mut qkv, 0, heads, q_norm, eps);
+            qk_norm(&mut qkv, heads * head_dim, kv_heads, k_norm, eps);
+        }
+        rope(&mut qkv, &self.angles, cache, start);
+        let mixed = match x.dims()[0] {
+            1 => attention_decode(&qkv, cache, start),
+            _ => attention_causal(&qkv, cache, start),
+        };
+        let x = layer.o_proj.forward_residual(&mixed, x);
+        let normed = rms_norm(&x, &layer.mlp_norm, eps);
+        let gated = swiglu(&layer.gate_up.forward(&normed));
+        layer.down.forward_residual(&gated, &x)
+    }
+}

@@ -1,0 +1,165 @@
+//! What the encoder and the decoder are made of, and how it is loaded: a `Linear` is the same thing dense or quantized.
+
+use std::collections::HashMap;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::config::TensorSpec;
+use crate::error::Result;
+use crate::kernels::launch::upload;
+use crate::kernels::{Epilogue, Matrix, layer_norm, matmul, rms_norm};
+use crate::quant::Precision;
+use crate::weights::{Checkpoint, Weight};
+
+/// A linear layer.
+pub struct Linear {
+    weight: Matrix,             // [out, in]
+    bias: Option<Tensor<1>>,    // [out]
+}
+
+impl Linear {
+    /// `x . weight^T (+ bias)`: [rows, in] -> [rows, out].
+    pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
+        matmul(x, &self.weight, self.bias.as_ref().map_or(Epilogue::None, Epilogue::Bias))
+    }
+
+    /// `gelu(x . weight^T + bias)`.
+    pub fn forward_gelu(&self, x: &Tensor<2>) -> Tensor<2> {
+        matmul(x, &self.weight, Epilogue::BiasGelu(self.bias()))
+    }
+
+    /// `residual + x . weight^T`, for layers without a bias.
+    pub fn forward_residual(&self, x: &Tensor<2>, residual: &Tensor<2>) -> Tensor<2> {
+        assert!(self.bias.is_none(), "a residual layer with a bias needs its layer scale");
+        matmul(x, &self.weight, Epilogue::Residual(residual))
+    }
+
+    /// `residual + layer_scale * (x . weight^T + bias)`.
+    pub fn forward_scaled_residual(&self, x: &Tensor<2>, layer_scale: &Tensor<1>, residual: &Tensor<2>) -> Tensor<2> {
+        matmul(x, &self.weight, Epilogue::ScaledResidual { bias: self.bias(), layer_scale, residual })
+    }
+
+    fn bias(&self) -> &Tensor<1> {
+        self.bias.as_ref().expect("this layer has a bias in every family")
+    }
+}
+
+/// A norm over rows: LayerNorm where there is a bias, RMSNorm where there is none.
+pub struct Norm {
+    weight: Tensor<1>,          // [width]
+    bias: Option<Tensor<1>>,    // [width]
+    eps: f32,
+}
+
+impl Norm {
+    /// [rows, width] -> [rows, width].
+    pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
+        match &self.bias {
+            Some(bias) => layer_norm(x, &self.weight, bias, self.eps),
+            None => rms_norm(x, &self.weight, self.eps),
+        }
+    }
+}
+
+/// Precision of the two halves of a model; the projector goes with the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Precisions {
+    /// Encoder and projector.
+    pub vision: Precision,
+    /// Decoder.
+    pub language: Precision,
+}
+
+impl Precisions {
+    /// The same everywhere.
+    pub fn all(precision: Precision) -> Self {
+        Self { vision: precision, language: precision }
+    }
+}
+
+/// Hands a checkpoint's tensors to a device, one at a time.
+pub struct Loader<'a> {
+    checkpoint: &'a Checkpoint,
+    specs: HashMap<String, TensorSpec>,
+    precisions: Precisions,
+    device: Device,
+    progress: &'a mut dyn FnMut(u64, u64),
+    done: u64,
+    total: u64,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader; `progress` is told how many of how many weights are on the device.
+    pub fn new(
+        checkpoint: &'a Checkpoint,
+        precisions: Precisions,
+        device: &Device,
+        progress: &'a mut dyn FnMut(u64, u64),
+    ) -> Self {
+        let specs = checkpoint.config().tensors();
+        let total = specs.iter().map(count).sum();
+        let specs = specs.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+        Self { checkpoint, specs, precisions, device: device.clone(), progress, done: 0, total }
+    }
+
+    /// Where the weights go.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A matrix, in the precision asked for.
+    pub async fn matrix(&mut self, name: &str) -> Result<Matrix> {
+        Ok(match self.read(name).await? {
+            Weight::Dense { shape, data } => Matrix::dense(data, [shape[0], shape[1]], &self.device),
+            Weight::Quantized(matrix) => Matrix::packed(matrix, &self.device),
+        })
+    }
+
+    /// A vector, [n].
+    pub async fn vector(&mut self, name: &str) -> Result<Tensor<1>> {
+        let data = self.dense(name).await?;
+        let len = data.len();
+        Ok(upload(data, [len], &self.device))
+    }
+
+    /// A table, [rows, width], kept dense.
+    pub async fn table(&mut self, name: &str, width: usize) -> Result<Tensor<2>> {
+        let data = self.dense(name).await?;
+        let rows = data.len() / width;
+        Ok(upload(data, [rows, width], &self.device))
+    }
+
+    /// A linear layer: `stem.weight` and, where the config has it, `stem.bias`.
+    pub async fn linear(&mut self, stem: &str, bias: bool) -> Result<Linear> {
+        let weight = self.matrix(&format!("{stem}.weight")).await?;
+        let bias = if bias { Some(self.vector(&format!("{stem}.bias")).await?) } else { None };
+        Ok(Linear { weight, bias })
+    }
+
+    /// A norm: `stem.weight` and, for a LayerNorm, `stem.bias`.
+    pub async fn norm(&mut self, stem: &str, bias: bool, eps: f32) -> Result<Norm> {
+        let weight = self.vector(&format!("{stem}.weight")).await?;
+        let bias = if bias { Some(self.vector(&format!("{stem}.bias")).await?) } else { None };
+        Ok(Norm { weight, bias, eps })
+    }
+
+    async fn dense(&mut self, name: &str) -> Result<Vec<f32>> {
+        match self.read(name).await? {
+            Weight::Dense { data, .. } => Ok(data),
+            Weight::Quantized(_) => unreachable!("{name} is a vector: never stored in blocks"),
+        }
+    }
+
+    async fn read(&mut self, name: &str) -> Result<Weight> {
+        let spec = self.specs.get(name).unwrap_or_else(|| panic!("{name} is not in the config's list of tensors"));
+        let precision = spec.precision(self.precisions.vision, self.precisions.language);
+        let weight = self.checkpoint.weight(name, precision).await?;
+        self.done += count(spec);
+        (self.progress)(self.done, self.total);
+        Ok(weight)
+    }
+}
+
+fn count(spec: &TensorSpec) -> u64 {
+    spec.shape.iter().map(|&dim| dim as u64).product()
+}

@@ -1,0 +1,209 @@
+//! The wasm-bindgen surface and nothing else: `www/worker.js` is its one caller.
+
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::chat::{Message, Part, Role};
+use crate::engine::{GenerateOptions, Model, Picture, Session, Usage};
+use crate::error::{Error, Result};
+use crate::gpu::Compute;
+use crate::nn::Precisions;
+use crate::quant::Precision;
+use crate::weights::{Checkpoint, Source};
+
+/// Panics and the GPU runtime's log go to the console: a broken shader is only a log line there.
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+    let _ = console_log::init_with_level(log::Level::Warn);
+}
+
+/// A loaded model and its conversation.
+#[wasm_bindgen]
+pub struct Engine {
+    name: String,
+    model: Model,
+    session: Session,
+}
+
+/// A message as the page sends it; images are indices.
+#[derive(Deserialize)]
+struct WireMessage {
+    role: WireRole,
+    content: Vec<WirePart>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WireRole {
+    System,
+    User,
+    Assistant,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum WirePart {
+    Text { text: String },
+    Image { index: usize },
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WireOptions {
+    max_tokens: Option<usize>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    top_k: Option<usize>,
+    repetition_penalty: Option<f32>,
+    seed: Option<u64>,
+    max_tiles: Option<usize>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Loads the model whose files `read(file, start, end)` hands out, onto `device` ("auto", "gpu", "cpu").
+    /// `on_progress(phase, done, total)` follows the weights.
+    pub async fn load(read: Function, device: String, on_progress: Function) -> std::result::Result<Engine, JsValue> {
+        load(read, &device, &on_progress).await.map_err(|error| thrown(&error))
+    }
+
+    /// `{ model, device, adapter, max_tiles, image_size, context }`.
+    pub fn info(&self) -> JsValue {
+        let config = &self.model.config;
+        let adapter = &self.model.compute.adapter;
+        object(&serde_json::json!({
+            "model": self.name,
+            "device": if adapter.is_some() { "gpu" } else { "cpu" },
+            "adapter": adapter.as_deref().unwrap_or(""),
+            "max_tiles": config.tiling.max_tiles,
+            "image_size": config.vision.image_size,
+            "context": self.model.context(),
+        }))
+    }
+
+    /// Reads the pictures and the whole conversation; answers `{ prompt_tokens, image_tokens, tiles }`.
+    /// `on_progress(phase, done, total)` may answer with a promise of whether to go on.
+    pub async fn start(
+        &mut self,
+        messages: JsValue,
+        images: Vec<Uint8Array>,
+        options: JsValue,
+        on_progress: Function,
+    ) -> std::result::Result<JsValue, JsValue> {
+        let messages = match parse::<Vec<WireMessage>>(&messages, "messages") {
+            Ok(messages) => messages.into_iter().map(message).collect::<Vec<_>>(),
+            Err(error) => return Err(thrown(&error)),
+        };
+        let options = parse::<WireOptions>(&options, "options").map_err(|error| thrown(&error))?;
+        let pictures: Vec<_> = images
+            .iter()
+            .enumerate()
+            .map(|(index, bytes)| Picture { name: format!("picture {}", index + 1), bytes: bytes.to_vec().into() })
+            .collect();
+        let go_on = async |done: usize, total: usize| {
+            let answer = on_progress.call3(&JsValue::NULL, &"vision".into(), &done.into(), &total.into());
+            match answer {
+                Ok(answer) => JsFuture::from(Promise::resolve(&answer)).await != Ok(JsValue::FALSE),
+                Err(_) => false,
+            }
+        };
+        let started = self.session.start(&self.model, &messages, &pictures, generate_options(options), go_on).await;
+        let started = started.map_err(|error| thrown(&error))?;
+        Ok(object(&serde_json::json!({
+            "prompt_tokens": started.prompt_tokens,
+            "image_tokens": started.image_tokens,
+            "cached_tokens": started.cached_tokens,
+            "tiles": started.tiles,
+        })))
+    }
+
+    /// The next token: `{ text, done }`, on the last one also `stop_reason` and `usage`.
+    pub async fn next(&mut self) -> std::result::Result<JsValue, JsValue> {
+        let step = self.session.next(&self.model).await.map_err(|error| thrown(&error))?;
+        let mut answer = serde_json::json!({ "text": step.text, "done": step.stop.is_some() });
+        if let Some(stop) = step.stop {
+            answer["stop_reason"] = stop.as_str().into();
+            answer["usage"] = usage(&self.session.usage());
+        }
+        Ok(object(&answer))
+    }
+
+    /// Ends the answer where it stands; its counts and times.
+    pub fn finish(&mut self) -> JsValue {
+        object(&usage(&self.session.usage()))
+    }
+}
+
+async fn load(read: Function, device: &str, on_progress: &Function) -> Result<Engine> {
+    let checkpoint = Checkpoint::open(Source::Script(read)).await?;
+    let compute = Compute::open(device.parse()?).await?;
+    let mut shown = 0;
+    let mut progress = |done: u64, total: u64| {
+        let percent = done * 100 / total.max(1);
+        if percent > shown {
+            shown = percent;
+            let _ = on_progress.call3(&JsValue::NULL, &"load".into(), &(done as f64).into(), &(total as f64).into());
+        }
+    };
+    let model = Model::load(&checkpoint, compute, Precisions::all(Precision::Q8), &mut progress).await?;
+    let name = checkpoint.name().unwrap_or("checkpoint").to_owned();
+    Ok(Engine { name, model, session: Session::new() })
+}
+
+fn message(wire: WireMessage) -> Message {
+    let role = match wire.role {
+        WireRole::System => Role::System,
+        WireRole::User => Role::User,
+        WireRole::Assistant => Role::Assistant,
+    };
+    let content = wire.content.into_iter().map(|part| match part {
+        WirePart::Text { text } => Part::Text(text),
+        WirePart::Image { index } => Part::Image(index),
+    });
+    Message { role, content: content.collect() }
+}
+
+fn generate_options(wire: WireOptions) -> GenerateOptions {
+    let default = GenerateOptions::default();
+    GenerateOptions {
+        max_tokens: wire.max_tokens.unwrap_or(default.max_tokens),
+        temperature: wire.temperature.unwrap_or(default.temperature),
+        top_p: wire.top_p.unwrap_or(default.top_p),
+        top_k: wire.top_k.unwrap_or(default.top_k),
+        repetition_penalty: wire.repetition_penalty.unwrap_or(default.repetition_penalty),
+        seed: wire.seed.unwrap_or(default.seed),
+        max_tiles: wire.max_tiles,
+    }
+}
+
+fn usage(usage: &Usage) -> serde_json::Value {
+    serde_json::json!({
+        "prompt_tokens": usage.prompt_tokens,
+        "image_tokens": usage.image_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "ttft_ms": usage.ttft_ms,
+        "tokens_per_s": usage.tokens_per_s,
+    })
+}
+
+/// A plain JavaScript value, through its JSON.
+fn parse<T: for<'a> Deserialize<'a>>(value: &JsValue, what: &str) -> Result<T> {
+    let wrong = |reason: String| Error::Request { what: what.to_owned(), reason };
+    let text = js_sys::JSON::stringify(value).map_err(|_| wrong("not plain data".to_owned()))?;
+    serde_json::from_str(&String::from(text)).map_err(|error| wrong(error.to_string()))
+}
+
+/// A plain JavaScript object.
+fn object(value: &serde_json::Value) -> JsValue {
+    js_sys::JSON::parse(&value.to_string()).unwrap_or_else(|_| Object::new().into())
+}
+
+/// An `Error` with our words and a `code`.
+fn thrown(error: &Error) -> JsValue {
+    let thrown = js_sys::Error::new(&error.to_string());
+    let _ = Reflect::set(&thrown, &"code".into(), &error.code().into());
+    thrown.into()
+}

@@ -1,0 +1,200 @@
+//! Checkpoints: a Hugging Face folder or one of our packs, handed out one canonical tensor at a time.
+//!
+//! A Hugging Face folder is converted, and quantized where wanted, while it is read; a pack hands out what it stores. Both
+//! go through [`Checkpoint::weight`], and packing a folder is reading all of it and writing it down.
+
+mod import;
+mod pack;
+mod safetensors;
+mod source;
+#[cfg(not(target_arch = "wasm32"))]
+mod writer;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use half::f16;
+
+pub use self::source::Source;
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::writer::write_pack;
+
+use self::import::Import;
+use self::pack::Pack;
+use crate::config::{ModelConfig, TensorSpec};
+use crate::error::{Error, Result};
+use crate::quant::{Precision, QuantKind, QuantizedMatrix};
+
+/// One weight, ready for a device.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Weight {
+    /// f32 values, row-major; rounded through f16 where that was the precision.
+    Dense {
+        /// The canonical shape.
+        shape: Vec<usize>,
+        /// The values.
+        data: Vec<f32>,
+    },
+    /// A matrix in blocks.
+    Quantized(QuantizedMatrix),
+}
+
+/// A checkpoint whose config is read and whose tensors are known to be complete; the weights are read one by one.
+#[derive(Debug)]
+pub struct Checkpoint {
+    source: Source,
+    store: Store,
+    specs: BTreeMap<String, TensorSpec>,
+    read: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Store {
+    Folder(Box<Import>),
+    Pack(Box<Pack>),
+}
+
+impl Checkpoint {
+    /// Opens a pack, if there is a manifest, or else a Hugging Face checkpoint.
+    pub async fn open(source: Source) -> Result<Self> {
+        let store = match source.read_all(pack::MANIFEST).await? {
+            Some(manifest) => Store::Pack(Box::new(Pack::open(&manifest)?)),
+            None => Store::Folder(Box::new(Import::open(&source).await?)),
+        };
+        let mut checkpoint = Self {
+            source,
+            store,
+            specs: BTreeMap::new(),
+            read: AtomicU64::new(0),
+        };
+        checkpoint.specs = checkpoint
+            .config()
+            .tensors()
+            .into_iter()
+            .map(|spec| (spec.name.clone(), spec))
+            .collect();
+        Ok(checkpoint)
+    }
+
+    /// The model's config.
+    pub fn config(&self) -> &ModelConfig {
+        match &self.store {
+            Store::Folder(import) => &import.config,
+            Store::Pack(pack) => &pack.manifest.config,
+        }
+    }
+
+    /// The model's name, which a pack carries; a folder does not know its own.
+    pub fn name(&self) -> Option<&str> {
+        match &self.store {
+            Store::Folder(_) => None,
+            Store::Pack(pack) => Some(&pack.manifest.name),
+        }
+    }
+
+    /// The bytes of tokenizer.json.
+    pub async fn tokenizer(&self) -> Result<Vec<u8>> {
+        match &self.store {
+            Store::Folder(_) => {
+                let bytes = self.source.read_all(import::TOKENIZER).await?;
+                bytes.ok_or_else(|| Error::MissingFile {
+                    file: import::TOKENIZER.into(),
+                })
+            }
+            Store::Pack(pack) => pack.tokenizer(&self.source).await,
+        }
+    }
+
+    /// Stored bytes of all weights.
+    pub fn bytes(&self) -> u64 {
+        match &self.store {
+            Store::Folder(import) => import
+                .recipes
+                .values()
+                .map(|recipe| recipe.bytes(&import.tensors))
+                .sum(),
+            Store::Pack(pack) => pack
+                .manifest
+                .shards
+                .iter()
+                .map(|shard| shard.file.size)
+                .sum(),
+        }
+    }
+
+    /// How many of [`Self::bytes`] have been read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Reads one canonical tensor of [`ModelConfig::tensors`]. A folder converts it to `precision`, or to the nearest this
+    /// tensor can have; a pack hands out what it stores. In the order of that list every stored byte is read once.
+    pub async fn weight(&self, name: &str, precision: Precision) -> Result<Weight> {
+        let spec = self.specs.get(name).ok_or_else(|| Error::MissingTensor {
+            tensor: name.into(),
+        })?;
+        let (weight, bytes) = match &self.store {
+            Store::Folder(import) => {
+                let recipe = &import.recipes[name];
+                let stored = spec.storable(precision);
+                let mut weight = Weight::empty(spec, stored.quant());
+                weight.reserve(spec.shape[0]);
+                let mut finite = true;
+                let sink = |rows: &[f32]| finite &= weight.push(rows, stored == Precision::F16);
+                recipe.read(&self.source, &import.tensors, sink).await?;
+                if !finite {
+                    return Err(Error::NotFinite {
+                        tensor: name.into(),
+                    });
+                }
+                (weight, recipe.bytes(&import.tensors))
+            }
+            Store::Pack(pack) => pack.weight(&self.source, spec).await?,
+        };
+        self.read.fetch_add(bytes, Ordering::Relaxed);
+        Ok(weight)
+    }
+}
+
+impl Weight {
+    /// A weight of `spec`'s shape that has no rows yet.
+    fn empty(spec: &TensorSpec, kind: Option<QuantKind>) -> Self {
+        match (kind, spec.shape.as_slice()) {
+            (Some(kind), &[_, cols]) => Self::Quantized(QuantizedMatrix::empty(kind, cols)),
+            (_, shape) => Self::Dense {
+                shape: shape.to_vec(),
+                data: Vec::new(),
+            },
+        }
+    }
+
+    /// Makes room for exactly `rows` more rows.
+    fn reserve(&mut self, rows: usize) {
+        match self {
+            Self::Dense { shape, data } => {
+                data.reserve_exact(rows * shape[1..].iter().product::<usize>());
+            }
+            Self::Quantized(matrix) => matrix.reserve(rows),
+        }
+    }
+
+    /// Appends whole rows; false if one of the values is not finite at this precision.
+    fn push(&mut self, rows: &[f32], rounded: bool) -> bool {
+        match self {
+            Self::Dense { data, .. } if rounded => {
+                data.extend(rows.iter().map(|&value| f16::from_f32(value).to_f32()));
+                data[data.len() - rows.len()..]
+                    .iter()
+                    .all(|value| value.is_finite())
+            }
+            Self::Dense { data, .. } => {
+                data.extend_from_slice(rows);
+                rows.iter().all(|value| value.is_finite())
+            }
+            Self::Quantized(matrix) => {
+                matrix.push_rows(rows);
+                rows.iter().all(|value| value.is_finite())
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The pack: a converted checkpoint, ready to be fetched by a page.
+//!
+//! A folder of `manifest.json`, `tokenizer.json` and safetensors shards of at most 64 MiB. The manifest holds the model's
+//! name and config, and of every other file its size and SHA-256; each shard's entry lists its tensors in load order. A
+//! canonical tensor X is stored as `X` (F32, or F16 for a matrix), or in blocks as `X.q8` or `X.q4` (U32 words) beside
+//! `X.scale` (F16). A tensor too large for a shard is cut by rows into `X.part0`, `X.part1`, ..., each stored like a
+//! tensor. A shard is read as a whole, verified, and kept only until the next one is needed.
+//!
+//! Packing the same checkpoint twice gives the same bytes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use half::f16;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Weight;
+use super::safetensors::{self, Dtype, Tensor, check_plain_name, elements};
+use super::source::Source;
+use crate::config::{ModelConfig, TensorSpec};
+use crate::error::{Error, PackDefect, Result, TensorDefect};
+use crate::quant::{BLOCK, Precision, QuantKind};
+
+/// The file that makes a folder a pack.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// Format number of this build.
+pub(super) const FORMAT: u64 = 1;
+/// Suffix of a block matrix's scales.
+pub(super) const SCALE: &str = "scale";
+/// manifest.json.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    pub(super) format: u64,
+    pub(super) name: String,
+    pub(super) config: ModelConfig,
+    pub(super) tokenizer: File,
+    pub(super) shards: Vec<Shard>,
+}
+
+/// A file of the pack other than the manifest.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) size: u64,
+    /// 64 lower-case hex digits.
+    pub(super) sha256: String,
+}
+
+/// A shard and what is in it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shard {
+    pub(super) file: File,
+    pub(super) tensors: Vec<String>,
+}
+
+/// An opened pack: the manifest is checked, no shard has been read.
+#[derive(Debug)]
+pub(super) struct Pack {
+    pub(super) manifest: Manifest,
+    /// Canonical name to its pieces in row order.
+    pieces: BTreeMap<String, Vec<Piece>>,
+    held: Mutex<Option<Arc<Held>>>,
+}
+
+/// Rows of a tensor, complete in one shard.
+#[derive(Debug)]
+struct Piece {
+    /// Stored name without `.q8`, `.q4`, `.scale`.
+    stem: String,
+    kind: Option<QuantKind>,
+    shard: usize,
+}
+
+/// A verified shard in memory.
+#[derive(Debug)]
+struct Held {
+    shard: usize,
+    bytes: Vec<u8>,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Pack {
+    /// Checks a manifest: format, config, file names, and that the shards hold every tensor in a form it can have.
+    pub(super) fn open(manifest: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u64,
+        }
+        let Version { format } = safetensors::json(MANIFEST, manifest)?;
+        if format != FORMAT {
+            return Err(PackDefect::Format {
+                found: format,
+                supported: FORMAT,
+            }
+            .of(MANIFEST));
+        }
+        let manifest: Manifest = safetensors::json(MANIFEST, manifest)?;
+        manifest.config.validate()?;
+        check_plain_name(MANIFEST, &manifest.tokenizer.name)?;
+
+        let file = |shard: usize| &manifest.shards[shard].file.name;
+        let mut stored = BTreeMap::new();
+        for (i, shard) in manifest.shards.iter().enumerate() {
+            check_plain_name(MANIFEST, &shard.file.name)?;
+            for tensor in &shard.tensors {
+                if let Some(first) = stored.insert(tensor.as_str(), i) {
+                    return Err(TensorDefect::Duplicate(file(first).clone()).of(file(i), tensor));
+                }
+            }
+        }
+        let mut pieces = BTreeMap::new();
+        for spec in manifest.config.tensors() {
+            let parts = |i| part(&spec.name, i);
+            let found = match take(&mut stored, &spec, spec.name.clone()) {
+                Some(whole) => vec![whole],
+                None => (0..)
+                    .map_while(|i| take(&mut stored, &spec, parts(i)))
+                    .collect(),
+            };
+            let Some(first) = found.first() else {
+                return Err(Error::MissingTensor { tensor: spec.name });
+            };
+            if let Some(odd) = found.iter().find(|piece| piece.kind != first.kind) {
+                return Err(TensorDefect::Unexpected.of(file(odd.shard), &odd.stem));
+            }
+            pieces.insert(spec.name, found);
+        }
+        if let Some((tensor, &shard)) = stored.first_key_value() {
+            return Err(TensorDefect::Unexpected.of(file(shard), tensor));
+        }
+        Ok(Self {
+            manifest,
+            pieces,
+            held: Mutex::new(None),
+        })
+    }
+
+    /// tokenizer.json, verified.
+    pub(super) async fn tokenizer(&self, source: &Source) -> Result<Vec<u8>> {
+        self.manifest.tokenizer.read(source).await
+    }
+
+    /// A tensor as it is stored, and the bytes that had to be read for it.
+    pub(super) async fn weight(&self, source: &Source, spec: &TensorSpec) -> Result<(Weight, u64)> {
+        let pieces = &self.pieces[&spec.name];
+        let mut weight = Weight::empty(spec, pieces[0].kind);
+        let (mut rows, mut read) = (0, 0);
+        for piece in pieces {
+            let (held, bytes) = self.shard(source, piece.shard).await?;
+            read += bytes;
+            rows += held.append(piece, spec, spec.shape[0] - rows, &mut weight)?;
+        }
+        match rows == spec.shape[0] {
+            true => Ok((weight, read)),
+            false => Err(Error::MissingTensor {
+                tensor: part(&spec.name, pieces.len()),
+            }),
+        }
+    }
+
+    /// A shard: the one in memory, or else read and verified, in which case its size comes with it.
+    async fn shard(&self, source: &Source, shard: usize) -> Result<(Arc<Held>, u64)> {
+        let slot = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = slot().as_ref().filter(|held| held.shard == shard) {
+            return Ok((held.clone(), 0));
+        }
+        *slot() = None;
+        let Shard {
+            file,
+            tensors: listed,
+        } = &self.manifest.shards[shard];
+        let bytes = file.read(source).await?;
+        let mut tensors = BTreeMap::new();
+        safetensors::merge(&mut tensors, safetensors::parse_file(&file.name, &bytes)?)?;
+        if let Some(tensor) = listed.iter().find(|name| !tensors.contains_key(*name)) {
+            return Err(TensorDefect::NotInShard.of(&file.name, tensor));
+        }
+        let held = Arc::new(Held {
+            shard,
+            bytes,
+            tensors,
+        });
+        *slot() = Some(held.clone());
+        Ok((held, file.size))
+    }
+}
+
+impl File {
+    /// The whole file, if it is the one the manifest was written for.
+    async fn read(&self, source: &Source) -> Result<Vec<u8>> {
+        let Some(bytes) = source.read_all(&self.name).await? else {
+            return Err(Error::MissingFile {
+                file: self.name.clone(),
+            });
+        };
+        let (expected, found) = (self.size, bytes.len() as u64);
+        if found != expected {
+            return Err(PackDefect::Size { expected, found }.of(&self.name));
+        }
+        let (expected, found) = (self.sha256.clone(), sha256(&bytes));
+        if found != expected {
+            return Err(PackDefect::Hash { expected, found }.of(&self.name));
+        }
+        Ok(bytes)
+    }
+}
+
+impl Held {
+    /// Appends a piece of at most `room` rows to `weight` and says how many it had.
+    fn append(
+        &self,
+        piece: &Piece,
+        spec: &TensorSpec,
+        room: usize,
+        weight: &mut Weight,
+    ) -> Result<usize> {
+        let rows = |tensor: &Tensor| {
+            tensor
+                .shape
+                .first()
+                .map_or(0, |&n| n.min(room as u64) as usize)
+        };
+        let (rows, finite) = match (&mut *weight, piece.kind) {
+            (Weight::Quantized(matrix), Some(kind)) => {
+                let (words, scale) = (
+                    format!("{}.{}", piece.stem, kind.suffix()),
+                    format!("{}.{SCALE}", piece.stem),
+                );
+                let rows = rows(&self.tensors[&words]);
+                let words = self.read(
+                    &words,
+                    &[Dtype::U32],
+                    &[rows, matrix.cols / kind.elements_per_word()],
+                )?;
+                let scales = self.read(&scale, &[Dtype::F16], &[rows, matrix.cols / BLOCK])?;
+                matrix.reserve(rows);
+                matrix.rows += rows;
+                matrix.words.extend(elements(words).map(u32::from_le_bytes));
+                let before = matrix.scales.len();
+                matrix
+                    .scales
+                    .extend(elements(scales).map(f16::from_le_bytes));
+                (
+                    rows,
+                    matrix.scales[before..]
+                        .iter()
+                        .all(|scale| scale.is_finite()),
+                )
+            }
+            (weight, _) => {
+                let tensor = &self.tensors[&piece.stem];
+                let rows = rows(tensor);
+                let bytes = self.read(
+                    &piece.stem,
+                    &[Dtype::F32, Dtype::F16],
+                    &[&[rows], &spec.shape[1..]].concat(),
+                )?;
+                let mut values = Vec::with_capacity(bytes.len() / tensor.dtype.bytes());
+                tensor.dtype.widen(bytes, &mut values);
+                weight.reserve(rows);
+                (rows, weight.push(&values, false))
+            }
+        };
+        if finite {
+            Ok(rows)
+        } else {
+            Err(Error::NotFinite {
+                tensor: spec.name.clone(),
+            })
+        }
+    }
+
+    /// The bytes of a tensor that has one of these dtypes and this shape.
+    fn read(&self, name: &str, dtypes: &[Dtype], shape: &[usize]) -> Result<&[u8]> {
+        let tensor = &self.tensors[name];
+        if !dtypes.contains(&tensor.dtype) {
+            let dtype = format!("{:?}", tensor.dtype).to_uppercase();
+            return Err(TensorDefect::Dtype(dtype).of(&tensor.file, name));
+        }
+        tensor.check_shape(name, shape)?;
+        Ok(&self.bytes[tensor.range.start as usize..tensor.range.end as usize])
+    }
+}
+
+/// Takes the tensors of a whole tensor or of one part out of `stored`, if they are there in a form `spec` can have.
+fn take(stored: &mut BTreeMap<&str, usize>, spec: &TensorSpec, stem: String) -> Option<Piece> {
+    if let Some(shard) = stored.remove(stem.as_str()) {
+        return Some(Piece {
+            stem,
+            kind: None,
+            shard,
+        });
+    }
+    let kinds = [Precision::Q8, Precision::Q4]
+        .into_iter()
+        .filter(|&precision| spec.storable(precision) == precision);
+    for kind in kinds.filter_map(Precision::quant) {
+        let (words, scale) = (
+            format!("{stem}.{}", kind.suffix()),
+            format!("{stem}.{SCALE}"),
+        );
+        if let (Some(&shard), Some(&other)) =
+            (stored.get(words.as_str()), stored.get(scale.as_str()))
+            && shard == other
+        {
+            stored.remove(words.as_str());
+            stored.remove(scale.as_str());
+            return Some(Piece {
+                stem,
+                kind: Some(kind),
+                shard,
+            });
+        }
+    }
+    None
+}
+
+/// Name of the i-th part of a tensor that no shard can hold.
+pub(super) fn part(name: &str, i: usize) -> String {
+    format!("{name}.part{i}")
+}
+
+/// Lower-case hex digest.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,82 @@
+/**
+ * Stands in for www/pkg/pagelens.js where a test is about the page and not about the model. The answer tells the size of the
+ * last picture, so that a test sees whether the right bytes arrived. Words in the question steer it:
+ * "crash" traps after two tokens, "slow" takes 40 ms a token, "long" does not end by itself, "decode" fails typed.
+ */
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const failure = (code, message) => Object.assign(new Error(message), { code });
+
+export default async function init() {}
+
+export class Engine {
+  static async load(read, device, onProgress) {
+    const bytes = await read("manifest.json", 0, -1);
+    if (bytes === null) throw failure("missing-file", "manifest.json is missing");
+    const { shards } = JSON.parse(new TextDecoder().decode(bytes));
+    for (const { file: { name: file, size } } of shards) {
+      const quarter = Math.ceil(size / 4);
+      for (let start = 0; start < size; start += quarter) {
+        const part = await read(file, start, Math.min(size, start + quarter));
+        if (part === null) throw failure("missing-file", `${file} is missing`);
+        if (part.some((byte, at) => byte !== (start + at) % 251)) throw failure("pack", `${file}: wrong bytes`);
+      }
+    }
+    onProgress("load", 0, 1);
+    await wait(50);
+    onProgress("load", 1, 1);
+    return new Engine(device);
+  }
+
+  constructor(device) {
+    this.device = device === "gpu" ? "gpu" : "cpu";
+    this.adapter = this.device === "gpu" ? "Mock GPU" : "";
+  }
+
+  info() {
+    return { model: "mock", device: this.device, adapter: this.adapter, max_tiles: 12, image_size: 448, context: 4096 };
+  }
+
+  async start(messages, images, options, onProgress) {
+    const question = messages.at(-1).content.filter((part) => part.type === "text").map((part) => part.text).join("");
+    const sizes = images.map(pictureSize);
+    const tiles = sizes.map(({ width, height }) => Math.min(options.max_tiles ?? 12, Math.ceil(width / 448) * Math.ceil(height / 448)));
+    const turn = messages.filter((message) => message.role === "user").length;
+    const last = sizes.at(-1);
+    const words = `Turn ${turn}: the last of ${images.length} pictures is ${last?.width} by ${last?.height} pixels.`.match(/\S+\s*/g);
+    this.slow = question.includes("slow");
+    this.crash = question.includes("crash");
+    this.long = question.includes("long");
+    if (question.includes("decode")) throw failure("image-decode", "image 1 cannot be decoded");
+    for (let tile = 0; tile <= tiles.reduce((sum, count) => sum + count, 0); tile++) {
+      if ((await onProgress("vision", tile, tiles.length)) === false) throw failure("aborted", "stopped");
+      if (this.slow) await wait(40);
+    }
+    this.words = words.slice(0, options.max_tokens ?? 512);
+    this.reason = this.words.length < words.length ? "length" : "stop";
+    this.usage = { prompt_tokens: 256 * tiles.length + question.length, image_tokens: 256 * tiles.length, completion_tokens: 0, ttft_ms: 12.5, tokens_per_s: 80 };
+    return { prompt_tokens: this.usage.prompt_tokens, image_tokens: this.usage.image_tokens, tiles };
+  }
+
+  async next() {
+    if (this.slow) await wait(40);
+    const at = this.usage.completion_tokens++;
+    if (this.crash && at === 2) throw new WebAssembly.RuntimeError("unreachable");
+    const done = !this.long && at + 1 >= this.words.length;
+    const text = this.words[at % this.words.length];
+    return done ? { text, done, stop_reason: this.reason, usage: this.finish() } : { text, done };
+  }
+
+  finish() {
+    return { ...this.usage };
+  }
+
+  free() {}
+}
+
+/** Width and height of a PNG, from its header. */
+function pictureSize(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 24 || view.getUint32(0) !== 0x89504e47) throw failure("image-decode", "the picture is not a PNG, JPEG, WebP, GIF, BMP or TIFF file, or it is damaged");
+  return { width: view.getUint32(16), height: view.getUint32(20) };
+}

@@ -1,0 +1,210 @@
+"""The model: transformers' InternVL at toy size, initialised so that the encoder begins as a stack of local filters."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from transformers import InternVLConfig, InternVLForConditionalGeneration
+
+from .data import IGNORE, LABELS, SLOTS, Batch
+from .draw import ALPHABET, LONGEST
+from .tiles import PATCH, SIDE, TILE
+from .tokenizer import Tokenizer
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+POSITION = 16  # channels that carry the place of a patch: sine and cosine of four frequencies on two axes
+FREQUENCIES = (0.13, 0.4, 1.0, 2.2)  # radians a patch
+AMPLITUDE = 3.0  # of the waves: above the content, so that a patch's place weighs the same whatever is printed there
+SHARPNESS = 1.1  # of queries and keys: most of a head's attention falls on one patch
+RING = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1))
+REACH = (1, 1, 2, 3)  # patches between a head's query and its key, for each layer that starts local
+
+
+def config(tokenizer: Tokenizer) -> InternVLConfig:
+    """Every size is a multiple of 32."""
+    return InternVLConfig(
+        vision_config=dict(
+            hidden_size=128, num_hidden_layers=5, num_attention_heads=8, intermediate_size=384, attention_bias=True,
+            image_size=[TILE, TILE], patch_size=[PATCH, PATCH], layer_scale_init_value=1.0,
+        ),
+        text_config=dict(
+            model_type="qwen2", vocab_size=tokenizer.size, hidden_size=128, num_hidden_layers=3, intermediate_size=256,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=4096, rope_theta=10000.0,
+            tie_word_embeddings=False, bos_token_id=None, eos_token_id=tokenizer.id["<|im_end|>"],
+            pad_token_id=tokenizer.id["<|endoftext|>"],
+        ),
+        image_token_id=tokenizer.id["<IMG_CONTEXT>"], tie_word_embeddings=False,
+    )  # fmt: skip
+
+
+def build(tokenizer: Tokenizer) -> InternVLForConditionalGeneration:
+    """A new model."""
+    model = InternVLForConditionalGeneration(config(tokenizer))
+    with torch.no_grad():
+        localise(model.model.vision_tower)
+        for name, p in model.model.multi_modal_projector.named_parameters():
+            if name.endswith("weight") and p.dim() == 2:
+                nn.init.normal_(p, std=p.shape[1] ** -0.5)
+    return model
+
+
+def localise(tower: nn.Module) -> None:
+    """Patch filters are the lowest cosine waves, positions are waves on channels of their own, heads look at neighbours."""
+    width = tower.config.hidden_size
+    heads, size = tower.config.num_attention_heads, width // tower.config.num_attention_heads
+    projection = tower.embeddings.patch_embeddings.projection
+    waves = torch.stack([torch.cos(math.pi / PATCH * (torch.arange(PATCH) + 0.5) * k) for k in range(PATCH)])
+    waves = waves / waves.norm(dim=1, keepdim=True)
+    order = sorted(((u, v) for u in range(PATCH) for v in range(PATCH)), key=lambda p: p[0] ** 2 + p[1] ** 2)
+    luminance = torch.tensor((0.299, 0.587, 0.114)) * torch.tensor(STD) / 0.226
+    projection.weight.zero_()
+    projection.bias.zero_()
+    for channel, (u, v) in zip(range(POSITION, width), order):
+        strength = 0.02 if u == v == 0 else 0.12 * math.hypot(u, v)  # natural spectra fall with frequency
+        projection.weight[channel] = strength * luminance[:, None, None] * torch.outer(waves[u], waves[v])
+
+    positions = tower.embeddings.position_embeddings
+    positions.zero_()
+    places = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).float()  # (row, column)
+    for axis, place in ((0, places[:, 1]), (1, places[:, 0])):
+        for k, frequency in enumerate(FREQUENCIES):
+            channel = axis * 8 + 2 * k
+            positions[0, 1:, channel] = AMPLITUDE * torch.sin(frequency * place)
+            positions[0, 1:, channel + 1] = AMPLITUDE * torch.cos(frequency * place)
+
+    for depth, layer in enumerate(tower.encoder.layer):
+        attention, residual = layer.attention, (2 * tower.config.num_hidden_layers) ** -0.5
+        nn.init.orthogonal_(attention.v_proj.weight)
+        nn.init.orthogonal_(attention.projection_layer.weight, gain=residual)
+        nn.init.normal_(layer.mlp.fc1.weight, std=width**-0.5)
+        nn.init.normal_(layer.mlp.fc2.weight, std=layer.mlp.fc2.in_features**-0.5 * residual)
+        attention.v_proj.weight[:, :POSITION] = 0  # places steer attention and are no content
+        layer.mlp.fc1.weight[:, :POSITION] = 0
+        attention.projection_layer.weight[:POSITION] = 0
+        layer.mlp.fc2.weight[:POSITION] = 0
+        nn.init.normal_(attention.q_proj.weight, std=0.5 * width**-0.5)
+        nn.init.normal_(attention.k_proj.weight, std=0.5 * width**-0.5)
+        if depth >= len(REACH) or size != POSITION:
+            continue
+        for head, (dx, dy) in zip(range(heads), RING):
+            rows = slice(head * size, (head + 1) * size)
+            attention.q_proj.weight[rows] *= 0.1
+            attention.k_proj.weight[rows] *= 0.1
+            attention.k_proj.weight[rows, :POSITION] = SHARPNESS * torch.eye(size)
+            for axis, shift in ((0, dx * REACH[depth]), (1, dy * REACH[depth])):
+                for k, frequency in enumerate(FREQUENCIES):
+                    c, s = SHARPNESS * math.cos(frequency * shift), SHARPNESS * math.sin(frequency * shift)
+                    at = head * size + axis * 8 + 2 * k
+                    columns = slice(axis * 8 + 2 * k, axis * 8 + 2 * k + 2)
+                    # sin(f(p+d)), cos(f(p+d)) from sin(fp), cos(fp)
+                    attention.q_proj.weight[at : at + 2, columns] = torch.tensor([[c, s], [-s, c]])
+
+
+class Probe(nn.Module):
+    """The dense auxiliary loss on the encoder's patches; not exported."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        kinds = len(ALPHABET) + 1
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, (1 + SLOTS) * kinds + LONGEST)
+        self.sizes = (kinds, LONGEST) + (kinds,) * SLOTS
+
+    def forward(self, features: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """features [B, P, C], labels [B, P, LABELS] -> loss, (characters right, characters, indices right, indices)"""
+        outputs = self.head(self.norm(features)).split(self.sizes, -1)
+        losses, right, total = [], [], []
+        for k in range(LABELS):
+            logits, target = outputs[k].flatten(0, 1), labels[..., k].flatten()
+            if k == 1:
+                losses.append(cross_entropy(logits, target, ignore_index=IGNORE))
+                hit = target >= 0
+            else:
+                each = cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
+                hit = target > 0
+                # Text and background weigh the same, however much there is of either.
+                losses.append(each[hit].mean() + 0.5 * each[~hit].sum() / (target == 0).sum().clamp(min=1))
+            right.append((logits.argmax(-1) == target)[hit].sum())
+            total.append(hit.sum())
+        weights = (1.0, 0.5, 1.0, 0.3)
+        loss = sum(w * x.nan_to_num() for w, x in zip(weights, losses))
+        return loss, torch.stack([right[0], total[0], right[1], total[1], right[2], total[2]])
+
+
+@dataclass
+class Output:
+    """What a step needs."""
+
+    loss: torch.Tensor
+    answer_loss: torch.Tensor
+    counts: torch.Tensor  # of the probe
+
+
+class Trainee(nn.Module):
+    """The model and its probe on batches of cells. With all 256 cells it computes what the model itself does."""
+
+    def __init__(self, tokenizer: Tokenizer):
+        super().__init__()
+        self.model = build(tokenizer)
+        self.probe = Probe(self.model.config.vision_config.hidden_size)
+        self.register_buffer("before", torch.tensor(tokenizer.before), persistent=False)
+        scale = torch.tensor([1 / (255 * s) for s in STD]).repeat_interleave(PATCH * PATCH)
+        shift = torch.tensor([-m / s for m, s in zip(MEAN, STD)]).repeat_interleave(PATCH * PATCH)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", shift, persistent=False)
+
+    def encode(self, patches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        """[B, K*4, 588] u8 and [B, K] -> [B, K*4, C], the patches in cell-major order."""
+        tower = self.model.model.vision_tower
+        embeddings = tower.embeddings
+        weight = embeddings.patch_embeddings.projection.weight.flatten(1)
+        x = nn.functional.linear(patches * self.scale + self.shift, weight, embeddings.patch_embeddings.projection.bias)
+        corner = cells // (SIDE // 2) * 2 * SIDE + cells % (SIDE // 2) * 2  # the cell's first patch, row-major
+        places = corner[..., None] + torch.tensor((0, 1, SIDE, SIDE + 1))
+        positions = embeddings.position_embeddings[0]
+        x = x + positions[1:][places.flatten(1)]
+        x = torch.cat([(embeddings.cls_token[0] + positions[:1]).expand(len(x), 1, -1), x], 1)
+        for layer in tower.encoder.layer:
+            x = layer(x)
+        return x[:, 1:]
+
+    def project(self, features: torch.Tensor) -> torch.Tensor:
+        """[B, K*4, C] -> [B, K, D]"""
+        return self.model.model.multi_modal_projector(features.unflatten(1, (-1, 4)).flatten(2))
+
+    def prompt(self, image: torch.Tensor, cells: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings and positions of the prompt: [B, L, D], [B, L]."""
+        embed, n = self.model.get_input_embeddings(), len(self.before)
+        inputs = torch.cat([embed(self.before).expand(len(ids), -1, -1), image, embed(ids)], 1)
+        after = torch.arange(ids.shape[1]) + n + (SIDE // 2) ** 2
+        positions = torch.cat([torch.arange(n).expand(len(ids), -1), n + cells, after.expand(len(ids), -1)], 1)
+        return inputs, positions
+
+    def forward(self, batch: Batch, probe_weight: float) -> Output:
+        features = self.encode(batch.patches, batch.cells)
+        loss, counts = self.probe(features, batch.labels)
+        if batch.prompt is None:
+            return Output(loss, torch.zeros(()), counts)
+        inputs, positions = self.prompt(self.project(features), batch.cells, batch.prompt)
+        # A mask of ones says that the gaps in the positions do not separate documents.
+        mask = torch.ones(positions.shape, dtype=torch.long)
+        hidden = self.model.model.language_model(inputs_embeds=inputs, position_ids=positions, attention_mask=mask).last_hidden_state
+        logits = self.model.lm_head(hidden[:, -batch.prompt.shape[1] :])
+        answer = cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=IGNORE)
+        return Output(answer + probe_weight * loss, answer, counts)
+
+    @torch.no_grad()
+    def read(self, patches: torch.Tensor, prompt: list[int], longest: int = LONGEST + 2) -> list[list[int]]:
+        """Greedy answers about whole tiles [B, 1024, 588]; the same question for all."""
+        cells = torch.arange((SIDE // 2) ** 2).expand(len(patches), -1)
+        image = self.project(self.encode(patches, cells))
+        inputs, positions = self.prompt(image, cells, torch.tensor(prompt).expand(len(patches), -1))
+        language, cache, answers = self.model.model.language_model, None, []
+        for _ in range(longest):
+            out = language(inputs_embeds=inputs, position_ids=positions, past_key_values=cache, use_cache=True)
+            cache = out.past_key_values
+            answers.append(self.model.lm_head(out.last_hidden_state[:, -1]).argmax(-1))
+            inputs, positions = self.model.get_input_embeddings()(answers[-1])[:, None], positions[:, -1:] + 1
+        return torch.stack(answers, 1).tolist()

@@ -1,0 +1,66 @@
+"""Muon for the matrices inside the layers, AdamW for everything else; in f32, which is the fast type on a CPU."""
+
+import torch
+from torch import nn
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is brought to the nearest orthogonal matrix (Newton-Schulz), matrices of one shape together."""
+
+    def __init__(self, parameters, rate: float, momentum: float = 0.95, weight_decay: float = 0.02):
+        super().__init__(parameters, {"lr": rate, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            shapes = {}
+            for p in group["params"]:
+                if p.grad is not None:
+                    shapes.setdefault(p.shape, []).append(p)
+            for shape, members in shapes.items():
+                updates = []
+                for p in members:
+                    velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                    velocity.lerp_(p.grad, 1 - group["momentum"])
+                    updates.append(p.grad.lerp(velocity, group["momentum"]))
+                rate = group["lr"] * max(1, shape[0] / shape[1]) ** 0.5
+                for p, update in zip(members, orthogonal(torch.stack(updates))):
+                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
+
+
+def orthogonal(x: torch.Tensor) -> torch.Tensor:
+    """[n, rows, columns] with all singular values brought near 1."""
+    tall = x.shape[1] > x.shape[2]
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
+    return x.mT if tall else x
+
+
+class Optimiser:
+    """Both, with one relative learning rate."""
+
+    def __init__(self, trainee: nn.Module, muon: float = 0.02, adam: float = 2e-3):
+        named = dict(trainee.named_parameters())
+        inner = [p for n, p in named.items() if p.dim() == 2 and (".layer" in n or "projector" in n)]
+        chosen = {id(p) for p in inner}
+        rest = [p for p in named.values() if id(p) not in chosen]
+        self.parts = (Muon(inner, muon), torch.optim.AdamW(rest, adam, betas=(0.9, 0.98), weight_decay=0.0))
+        self.peaks = (muon, adam)
+
+    def step(self, rate: float) -> None:
+        """One step at `rate` times the peak rates."""
+        for part, peak in zip(self.parts, self.peaks):
+            for group in part.param_groups:
+                group["lr"] = rate * peak
+            part.step()
+            part.zero_grad()
+
+    def state_dict(self) -> list:
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list) -> None:
+        for part, state in zip(self.parts, states):
+            part.load_state_dict(state)

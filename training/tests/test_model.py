@@ -1,0 +1,50 @@
+"""On a whole tile the training path computes what transformers' model does; attention starts local."""
+
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pagelens_training import data, draw
+from pagelens_training.model import MEAN, STD, Trainee
+from pagelens_training.tokenizer import Tokenizer
+
+
+def setup():
+    torch.manual_seed(0)
+    tokenizer = Tokenizer()
+    picture = draw.one_word(Random(0))
+    return tokenizer, Trainee(tokenizer).eval(), picture, torch.from_numpy(data.squeezed(picture))[None].flatten(1, 2)
+
+
+def test_equals_transformers():
+    tokenizer, trainee, picture, patches = setup()
+    tile = np.asarray(picture.image.resize((448, 448), Image.Resampling.BICUBIC))
+    pixels = (torch.tensor(tile) / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    after = tokenizer.after(draw.QUESTION)
+    ids = torch.tensor([tokenizer.before + [tokenizer.id["<IMG_CONTEXT>"]] * 256 + after])
+    with torch.no_grad():
+        expected = trainee.model(pixel_values=pixels.permute(2, 0, 1)[None], input_ids=ids).logits[:, -len(after) :]
+        cells = torch.arange(256)[None]
+        inputs, positions = trainee.prompt(trainee.project(trainee.encode(patches, cells)), cells, torch.tensor([after]))
+        assert positions.tolist() == [list(range(ids.shape[1]))]
+        hidden = trainee.model.model.language_model(inputs_embeds=inputs, position_ids=positions).last_hidden_state
+        got = trainee.model.lm_head(hidden[:, -len(after) :])
+    assert expected.abs().max() > 0.1
+    torch.testing.assert_close(got, expected, atol=2e-4, rtol=0)
+    generated = trainee.model.generate(
+        pixel_values=pixels.permute(2, 0, 1)[None], input_ids=ids, max_new_tokens=6, do_sample=False, eos_token_id=-1
+    )
+    assert trainee.read(patches, after, 6)[0] == generated[0, ids.shape[1] :].tolist()
+
+
+def test_missing_cells_do_not_move_the_rest():
+    """Blank cells far from the text change its features only a little, even before training."""
+    _, trainee, picture, patches = setup()
+    _, kept = data.kept_cells(Random(0), picture, None)
+    with torch.no_grad():
+        whole = trainee.encode(patches, torch.arange(256)[None])[0].reshape(256, 4, -1)[kept]
+        part = trainee.encode(patches.reshape(1, 256, 4, -1)[:, kept].flatten(1, 2), torch.from_numpy(kept)[None])[0]
+    change = (whole.flatten(0, 1) - part).norm() / part.norm()
+    assert change < 0.25

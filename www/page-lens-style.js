@@ -1,0 +1,158 @@
+/**
+ * The look of <page-lens>. A page changes it by the custom properties below, by ::part(), and by `color-scheme`.
+ *
+ *   --page-lens-accent  --page-lens-on-accent  --page-lens-background  --page-lens-surface  --page-lens-text
+ *   --page-lens-muted   --page-lens-border     --page-lens-danger      --page-lens-radius   --page-lens-font
+ *   --page-lens-height  (of the two-column form)
+ */
+export const style = `
+:host {
+  --accent: var(--page-lens-accent, light-dark(#2f5bd7, #8fadff));
+  --on-accent: var(--page-lens-on-accent, light-dark(#fff, #0e1630));
+  --background: var(--page-lens-background, light-dark(#fff, #17191e));
+  --surface: var(--page-lens-surface, light-dark(#f5f6f8, #1f2228));
+  --text: var(--page-lens-text, light-dark(#1b1e25, #e8eaef));
+  --muted: var(--page-lens-muted, light-dark(#5c6371, #a0a7b5));
+  --border: var(--page-lens-border, light-dark(#dfe2e8, #333842));
+  --danger: var(--page-lens-danger, light-dark(#b3261e, #ffb4ab));
+  --radius: var(--page-lens-radius, 16px);
+  --inner: calc(var(--radius) * .625);
+  color-scheme: light dark;
+  container-type: inline-size;
+  display: block;
+  color: var(--text);
+  font: 400 1rem/1.55 var(--page-lens-font, system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif);
+  text-align: start;
+}
+:host([hidden]) { display: none; }
+*, ::before, ::after { box-sizing: border-box; }
+[hidden] { display: none !important; }
+p, ol, ul, figure { margin: 0; padding: 0; }
+ol, ul { list-style: none; }
+svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
+.unseen { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+
+button, textarea { font: inherit; color: inherit; }
+button {
+  display: inline-flex; align-items: center; justify-content: center; gap: .5rem; min-height: 2.25rem; padding: .25rem .875rem;
+  border: 1px solid var(--border); border-radius: 999px; background: var(--background); font-size: .9375rem; font-weight: 500; cursor: pointer;
+  transition: background-color .15s, border-color .15s;
+}
+button:hover { border-color: color-mix(in srgb, var(--text) 35%, var(--border)); }
+button:focus-visible, textarea:focus-visible, .turns:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+button.primary { border-color: transparent; background: var(--accent); color: var(--on-accent); }
+button.primary:hover { background: color-mix(in srgb, var(--accent) 88%, var(--text)); }
+button.plain { min-height: 1.75rem; padding: 0 .5rem; border-color: transparent; background: none; color: var(--muted); font-size: .8125rem; }
+button.plain:hover { color: var(--text); background: color-mix(in srgb, var(--text) 7%, transparent); }
+
+.frame {
+  position: relative; display: grid; grid-template-columns: minmax(0, 1fr); overflow: clip;
+  border: 1px solid var(--border); border-radius: var(--radius); background: var(--background);
+}
+
+/* the page that is asked about */
+.page { display: flex; flex-direction: column; gap: .75rem; padding: .75rem; background: var(--surface); border-bottom: 1px solid var(--border); min-height: 0; }
+.drop {
+  flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .25rem; padding: 1.75rem 1rem; text-align: center;
+  border: 1.5px dashed color-mix(in srgb, var(--muted) 45%, transparent); border-radius: var(--inner);
+}
+.drop svg { width: 2rem; height: 2rem; margin-bottom: .5rem; color: var(--muted); stroke-width: 1.5; }
+.drop p { font-weight: 550; }
+.drop p + p { color: var(--muted); font-size: .875rem; font-weight: 400; }
+.drop button { margin-top: .875rem; }
+.over .page { background: color-mix(in srgb, var(--accent) 9%, var(--surface)); }
+.over .drop { border-color: var(--accent); }
+.preview { flex: 1; display: flex; align-items: center; justify-content: center; min-height: 0; }
+.preview img { display: block; max-width: 100%; max-height: min(20rem, 42vh); border-radius: calc(var(--inner) * .6); box-shadow: 0 1px 2px rgb(0 0 0 / .12), 0 6px 20px rgb(0 0 0 / .08); }
+.preview figcaption { padding: 2rem 1rem; color: var(--muted); font-size: .875rem; text-align: center; overflow-wrap: anywhere; }
+.tray { display: flex; align-items: flex-end; justify-content: space-between; gap: .75rem; }
+.tray > button { flex: none; font-size: .8125rem; min-height: 2rem; }
+.thumbnails { display: flex; flex-wrap: wrap; gap: .5rem; }
+.thumbnails li { position: relative; }
+.thumbnails .pick { width: 3.5rem; height: 3.5rem; min-height: 0; padding: 0; overflow: hidden; border-radius: .5rem; color: var(--muted); }
+.thumbnails .pick[aria-pressed=true] { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
+.thumbnails img { width: 100%; height: 100%; object-fit: cover; }
+.thumbnails .remove { position: absolute; top: -.375rem; inset-inline-end: -.375rem; width: 1.5rem; height: 1.5rem; min-height: 0; padding: 0; background: var(--text); color: var(--background); border-color: var(--surface); }
+.thumbnails .remove svg { width: .75rem; height: .75rem; stroke-width: 2.5; }
+
+/* what was said about it */
+.talk { display: flex; flex-direction: column; min-width: 0; min-height: 0; }
+.start { flex: 1; display: flex; flex-direction: column; justify-content: center; gap: .75rem; padding: 1.25rem 1rem .5rem; }
+.start > p { color: var(--muted); font-size: .9375rem; }
+.sample { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; gap: .875rem; width: 100%; padding: .625rem; padding-inline-end: .875rem; border-radius: var(--inner); border-color: color-mix(in srgb, var(--accent) 35%, var(--border)); background: color-mix(in srgb, var(--accent) 5%, var(--background)); text-align: start; }
+.sample:hover { border-color: var(--accent); background: color-mix(in srgb, var(--accent) 9%, var(--background)); }
+.sample img { display: block; width: 6.5rem; aspect-ratio: 2; object-fit: cover; border-radius: calc(var(--inner) * .6); border: 1px solid var(--border); }
+.sample span { display: block; }
+.sample .hint { color: var(--muted); font-size: .8125rem; font-weight: 400; }
+.sample svg { width: 2rem; height: 2rem; padding: .4375rem; border-radius: 50%; background: var(--accent); color: var(--on-accent); stroke-width: 2.25; }
+.turns { flex: 1; display: flex; flex-direction: column; gap: 1.5rem; padding: 1.25rem 1rem .5rem; overflow-wrap: anywhere; }
+.turns:focus-visible { outline-offset: -3px; border-radius: var(--radius); }
+.turn { display: flex; flex-direction: column; gap: .625rem; }
+.question { align-self: flex-end; max-width: 88%; padding: .5rem .875rem; border-radius: var(--inner); border-end-end-radius: .25rem; background: color-mix(in srgb, var(--accent) 12%, var(--background)); white-space: pre-wrap; }
+.answer { font-size: 1.0625rem; white-space: pre-wrap; }
+.busy .answer:not(:empty)::after { content: ""; display: inline-block; width: .5em; height: 1em; margin-inline-start: .125em; vertical-align: -.125em; border-radius: 1px; background: var(--accent); animation: blink 1s steps(2, jump-none) infinite; }
+.wait { display: flex; align-items: center; gap: .625rem; color: var(--muted); font-size: .9375rem; }
+.wait::before { content: ""; width: .5rem; height: .5rem; border-radius: 50%; background: var(--accent); animation: breathe 1.2s ease-in-out infinite; }
+.timing { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .75rem; min-height: 1.75rem; color: var(--muted); font-size: .8125rem; font-variant-numeric: tabular-nums; }
+.timing button { margin-inline-start: -.5rem; }
+.error { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .5rem .75rem; margin: .75rem .75rem 0; padding: .75rem .875rem; border: 1px solid color-mix(in srgb, var(--danger) 35%, transparent); border-radius: var(--inner); background: color-mix(in srgb, var(--danger) 7%, var(--background)); font-size: .9375rem; overflow-wrap: anywhere; }
+.error div { flex: 1 1 14rem; }
+.error strong { color: var(--danger); font-weight: 600; }
+.error small { display: block; margin-top: .25rem; color: var(--muted); font-size: .8125rem; }
+.composer { display: flex; align-items: flex-end; gap: .375rem; margin: .75rem; padding: .375rem; border: 1px solid var(--border); border-radius: calc(var(--inner) + .5rem); background: var(--background); }
+.composer:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
+.composer textarea { flex: 1; min-width: 0; min-height: 2.25rem; max-height: 9rem; padding: .3125rem .25rem; border: 0; outline: none; background: none; resize: none; field-sizing: content; }
+.composer textarea:placeholder-shown { overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+.composer textarea::placeholder { color: var(--muted); opacity: 1; }
+.composer .attach { flex: none; width: 2.25rem; padding: 0; border-color: transparent; background: none; color: var(--muted); }
+.composer .attach:hover { background: color-mix(in srgb, var(--text) 7%, transparent); color: var(--text); }
+.composer .ask { flex: none; min-width: 4.25rem; }
+.composer .ask.stop { background: var(--text); color: var(--background); }
+
+/* what it runs on */
+.status { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .75rem; min-height: 3rem; padding: .375rem .75rem .375rem 1rem; border-top: 1px solid var(--border); color: var(--muted); font-size: .8125rem; font-variant-numeric: tabular-nums; }
+.status .device { display: flex; align-items: baseline; gap: .5rem; flex: 1 1 12rem; min-width: 0; }
+.status .device::before { content: ""; flex: none; width: .5rem; height: .5rem; border-radius: 50%; border: 1.5px solid currentColor; }
+.status.ready .device::before { border-color: light-dark(#1d8a4e, #5fd693); background: light-dark(#1d8a4e, #5fd693); }
+.status.loading .device::before { border-color: var(--accent); background: var(--accent); animation: breathe 1.2s ease-in-out infinite; }
+.status button { min-height: 2rem; font-size: .8125rem; }
+.status progress { flex: 1 1 100%; order: -1; height: .25rem; margin: .25rem 0; appearance: none; border: 0; border-radius: 2px; overflow: hidden; background: var(--border); color: var(--accent); }
+.status progress::-webkit-progress-bar { background: var(--border); }
+.status progress::-webkit-progress-value { background: var(--accent); transition: inline-size .2s linear; }
+.status progress::-moz-progress-bar { background: var(--accent); }
+.status progress:indeterminate { background: linear-gradient(90deg, var(--border), var(--accent), var(--border)) 0 / 200% 100%; animation: slide 1.6s linear infinite; }
+.status progress:indeterminate::-webkit-progress-bar { background: none; }
+.status progress:indeterminate::-moz-progress-bar { background: none; }
+
+@keyframes blink { to { opacity: 0; } }
+@keyframes breathe { 50% { opacity: .35; } }
+@keyframes slide { to { background-position: -200% 0; } }
+
+@container (max-width: 21rem) {
+  .sample { gap: .625rem; }
+  .sample img { width: 4.5rem; }
+}
+@container (min-width: 44rem) {
+  .frame { grid-template: minmax(0, 1fr) auto / minmax(0, 5fr) minmax(0, 6fr); height: var(--page-lens-height, 34rem); }
+  .page { border-bottom: 0; border-inline-end: 1px solid var(--border); }
+  .preview img { max-height: 100%; }
+  .preview { overflow: hidden; padding: .25rem; }
+  .turns { overflow-y: auto; padding-inline: 1.25rem; }
+  .start { padding-inline: 1.25rem; }
+  .composer, .error { margin-inline: 1rem; }
+  .status { grid-column: 1 / -1; }
+}
+@media (pointer: coarse) {
+  .thumbnails .remove { width: 1.75rem; height: 1.75rem; }
+  .composer textarea { font-size: 1rem; }
+}
+@media (prefers-reduced-motion: reduce) {
+  *, ::before, ::after { animation: none !important; transition: none !important; }
+}
+@media (forced-colors: active) {
+  .composer:focus-within { outline: 2px solid Highlight; }
+  .status.ready .device::before, .status.loading .device::before, .wait::before, .busy .answer:not(:empty)::after { forced-color-adjust: none; background: CanvasText; }
+  .thumbnails .pick[aria-pressed=true] { outline: 2px solid Highlight; }
+  .status progress { border: 1px solid CanvasText; height: .5rem; }
+}
+`;

@@ -1,0 +1,382 @@
+/**
+ * PageLens for scripts: a vision-language model in this tab, called in OpenAI's shape.
+ *
+ *   import { createEngine } from "./pagelens.js";
+ *   const engine = await createEngine({ model: "models/tiny/", onProgress: console.log });
+ *   const stream = await engine.chat.completions.create({
+ *     messages: [{ role: "user", content: [{ type: "image", image: file }, { type: "text", text: "What does it say?" }] }],
+ *     stream: true,
+ *   });
+ *   for await (const chunk of stream) show(chunk.choices[0].delta.content ?? "");
+ *
+ * The model runs in a worker (worker.js says how the two talk). Calls are queued: one runs at a time. Importing this module
+ * does nothing, also outside a browser.
+ */
+
+import { PageLensError, abortError } from "./error.js";
+import { packFiles, totalBytes } from "./manifest.js";
+import { prepare } from "./request.js";
+
+export { PageLensError };
+
+/** @typedef {import("./request.js").ChatRequest} ChatRequest */
+/** @typedef {import("./request.js").ChatMessage} ChatMessage */
+/** @typedef {{ phase: string, done: number, total: number }} Progress phase "download" counts bytes; `total` is 0 while unknown */
+/**
+ * @typedef {object} EngineInfo
+ * @property {string} model
+ * @property {"gpu" | "cpu"} device what it runs on
+ * @property {string} adapter name of the GPU; on the CPU, of the adapter that auto has passed over, if there is one
+ * @property {number} max_tiles tiles an image is cut into at most
+ * @property {number} image_size side of a tile, in pixels
+ * @property {number} context tokens that fit
+ */
+
+/**
+ * @typedef {object} EngineOptions
+ * @property {string} model URL of a model folder, relative to the page
+ * @property {"auto" | "gpu" | "cpu"} [device] auto takes the GPU when there is a real one
+ * @property {(progress: Progress) => void} [onProgress] of loading, also when a new worker has to load again
+ * @property {AbortSignal} [signal] ends the loading
+ */
+
+/**
+ * @typedef {object} Usage
+ * @property {number} prompt_tokens
+ * @property {number} completion_tokens
+ * @property {number} total_tokens
+ * @property {number} image_tokens
+ * @property {number} ttft_ms time to the first token
+ * @property {number} tokens_per_s after the first
+ * @property {number[]} tiles tiles of each image
+ */
+
+/** @typedef {{ role?: "assistant", content?: string }} Delta */
+/** @typedef {"stop" | "length"} FinishReason */
+/** @typedef {{ id: string, object: "chat.completion.chunk", created: number, model: string, choices: [{ index: 0, delta: Delta, finish_reason: FinishReason | null }], usage?: Usage }} ChatChunk */
+/** @typedef {{ id: string, object: "chat.completion", created: number, model: string, choices: [{ index: 0, message: { role: "assistant", content: string }, finish_reason: FinishReason }], usage: Usage }} ChatCompletion */
+
+/**
+ * Loads a model.
+ * @param {EngineOptions} options
+ * @returns {Promise<Engine>}
+ */
+export async function createEngine(options) {
+  const engine = new Engine(options);
+  try {
+    await engine.ready(options.signal);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+  return engine;
+}
+
+/**
+ * Bytes that loading a model will fetch, from its manifest alone; null where it has none.
+ * @param {string} model
+ * @returns {Promise<number | null>}
+ */
+export async function modelBytes(model) {
+  try {
+    const response = await fetch(new URL("manifest.json", folder(model)));
+    return totalBytes(packFiles(new Uint8Array(await response.arrayBuffer()))) || null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} model */
+function folder(model) {
+  const url = new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href);
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
+/** A loaded model, and the queue in front of it. Made by createEngine. */
+export class Engine {
+  /** @type {EngineOptions} */ #options;
+  /** @type {Link | null} the worker of the moment; null before the first and after one has died */
+  #link = null;
+  /** @type {EngineInfo | null} */ #info = null;
+  #disposed = false;
+  /** @type {Promise<unknown>} settles when the calls made so far are over */
+  #queue = Promise.resolve();
+
+  /** @param {EngineOptions} options */
+  constructor(options) {
+    if (typeof options?.model !== "string" || options.model === "") throw new PageLensError("invalid-request", "model must be the URL of a model folder.");
+    if (!["auto", "gpu", "cpu"].includes(options.device ?? "auto")) throw new PageLensError("invalid-request", `device is “${options.device}”; it must be auto, gpu or cpu.`);
+    this.#options = options;
+  }
+
+  /** What was loaded, and what it runs on. @returns {EngineInfo} */
+  get info() {
+    if (this.#info === null) throw new PageLensError("not-loaded", "No model has been loaded.");
+    return this.#info;
+  }
+
+  /** The chat of OpenAI's clients. */
+  chat = {
+    completions: {
+      create: /** @type {Create} */ (/** @type {unknown} */ ((/** @type {ChatRequest} */ request) => this.#create(request))),
+    },
+  };
+
+  /**
+   * Ends the worker and frees everything; calls that wait or run reject with `disposed`.
+   * @returns {Promise<void>}
+   */
+  async dispose() {
+    this.#disposed = true;
+    this.#link?.close(disposed());
+    this.#link = null;
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    await this.dispose();
+  }
+
+  /**
+   * Makes sure that a worker with the model is there. Part of createEngine; calls do it by themselves.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Link>}
+   */
+  async ready(signal) {
+    if (this.#disposed) throw disposed();
+    if (signal?.aborted) throw abortError();
+    if (this.#link?.alive) return this.#link;
+    const { model, device = "auto", onProgress } = this.#options;
+    const link = new Link();
+    this.#link = link;
+    const abort = () => link.close(abortError());
+    signal?.addEventListener("abort", abort);
+    try {
+      const load = link.send({ type: "load", model: folder(model).href, device }, [], (message) => {
+        if (message.type === "progress") onProgress?.({ phase: message.phase, done: message.done, total: message.total });
+      });
+      this.#info = Object.freeze(/** @type {EngineInfo} */ (await load.result));
+    } catch (error) {
+      link.close(disposed());
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+    return link;
+  }
+
+  /**
+   * @param {ChatRequest} request
+   * @returns {Promise<AsyncIterableIterator<ChatChunk> | ChatCompletion>}
+   */
+  async #create(request) {
+    const { signal } = request;
+    if (this.#disposed) throw disposed();
+    if (signal?.aborted) throw abortError();
+    const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.info.model };
+    const answer = new Answer(head, !request.stream || (request.stream_options?.include_usage ?? true));
+    const abort = () => answer.fail(abortError());
+    signal?.addEventListener("abort", abort);
+    const earlier = this.#queue;
+    const preparing = prepare(request);
+    const turn = preparing.then(async (prepared) => {
+      await earlier;
+      await this.#run(prepared, answer, request.onProgress);
+    });
+    this.#queue = Promise.allSettled([earlier, turn]).then(() => signal?.removeEventListener("abort", abort));
+    await preparing;
+    if (signal?.aborted) throw abortError();
+    return request.stream ? answer : answer.whole();
+  }
+
+  /**
+   * One call, from its turn in the queue until the worker is free again. Never rejects: what goes wrong goes to the answer.
+   * @param {import("./request.js").Prepared} prepared
+   * @param {Answer} answer
+   * @param {ChatRequest["onProgress"]} onProgress
+   */
+  async #run(prepared, answer, onProgress) {
+    /** @type {number[]} */
+    let tiles = [];
+    try {
+      if (answer.over) return;
+      const loading = new AbortController();
+      answer.onabandon = () => loading.abort();
+      const link = await this.ready(loading.signal);
+      const job = link.send({ type: "generate", ...prepared }, prepared.images.map((image) => image.buffer), (message) => {
+        if (message.type === "progress") onProgress?.({ phase: message.phase, done: message.done, total: message.total });
+        if (message.type === "started") tiles = message.tiles;
+        if (message.type === "token") answer.push(message.text);
+      });
+      answer.onabandon = () => link.post({ id: job.id, type: "stop" });
+      const { stop_reason, usage } = /** @type {{ stop_reason: FinishReason | "abort", usage: Usage }} */ (await job.result);
+      if (stop_reason === "abort") answer.fail(abortError());
+      else answer.end(stop_reason, { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens, tiles });
+    } catch (error) {
+      answer.onabandon = () => {}; // there is nothing left to stop
+      answer.fail(error);
+    }
+  }
+}
+
+/** @typedef {{ (request: ChatRequest & { stream: true }): Promise<AsyncIterableIterator<ChatChunk>>, (request: ChatRequest & { stream?: false }): Promise<ChatCompletion> }} Create */
+
+/** @returns {PageLensError} */
+function disposed() {
+  return new PageLensError("disposed", "This engine has been disposed; create a new one.");
+}
+
+/**
+ * One worker and the requests it has not finished. A worker that dies rejects them all, and is not used again.
+ * @typedef {{ id: number, type: "progress", phase: string, done: number, total: number }
+ *   | { id: number, type: "started", prompt_tokens: number, image_tokens: number, tiles: number[] }
+ *   | { id: number, type: "token", text: string }
+ *   | { id: number, type: "done", result: unknown }
+ *   | { id: number, type: "error", code: string, message: string, dead: boolean }} FromWorker
+ * @typedef {{ heard: (message: FromWorker) => void, resolve: (result: unknown) => void, reject: (error: unknown) => void }} Waiting
+ */
+class Link {
+  #worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "pagelens" });
+  /** @type {Map<number, Waiting>} */ #waiting = new Map();
+  #ids = 0;
+  alive = true;
+
+  constructor() {
+    this.#worker.addEventListener("message", (event) => this.#hear(event.data));
+    this.#worker.addEventListener("messageerror", () => this.close(new PageLensError("engine-crashed", "The engine sent something that cannot be read.")));
+    this.#worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      const lost = event.message ? new PageLensError("engine-crashed", `The engine stopped unexpectedly: ${event.message}`) : new PageLensError("engine-missing", "worker.js could not be loaded.");
+      this.close(lost);
+    });
+  }
+
+  /**
+   * @param {{ type: string, [field: string]: unknown }} message
+   * @param {Transferable[]} transfer
+   * @param {(message: FromWorker) => void} heard everything that comes before the end
+   * @returns {{ id: number, result: Promise<unknown> }}
+   */
+  send(message, transfer, heard) {
+    const id = ++this.#ids;
+    const result = new Promise((resolve, reject) => {
+      this.#waiting.set(id, { heard, resolve, reject });
+      this.post({ id, ...message }, transfer);
+    });
+    return { id, result };
+  }
+
+  /** @param {{ id?: number, type: string, [field: string]: unknown }} message @param {Transferable[]} [transfer] */
+  post(message, transfer = []) {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  /** @param {unknown} error what the unfinished requests reject with */
+  close(error) {
+    this.alive = false;
+    this.#worker.terminate();
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+
+  /** @param {FromWorker} message */
+  #hear(message) {
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    if (message.type === "done") {
+      this.#waiting.delete(message.id);
+      waiting.resolve(message.result);
+    } else if (message.type === "error") {
+      const error = new PageLensError(message.code, message.message);
+      this.#waiting.delete(message.id);
+      waiting.reject(error);
+      if (message.dead) this.close(error);
+    } else {
+      waiting.heard(message);
+    }
+  }
+}
+
+/**
+ * An answer under way: chunks wait here until they are read. Leaving the loop, or an abort, abandons the call.
+ * @implements {AsyncIterableIterator<ChatChunk>}
+ */
+class Answer {
+  /** @type {{ id: string, created: number, model: string }} */ #head;
+  /** @type {boolean} */ #wantsUsage;
+  /** @type {ChatChunk[]} */ #chunks = [];
+  /** @type {{ error?: unknown } | null} how it ended */ #end = null;
+  /** @type {() => void} */ #wake = () => {};
+  /** Called at most once, when nobody wants the rest of the answer. @type {() => void} */
+  onabandon = () => {};
+
+  /** @param {{ id: string, created: number, model: string }} head @param {boolean} wantsUsage */
+  constructor(head, wantsUsage) {
+    this.#head = head;
+    this.#wantsUsage = wantsUsage;
+    this.#chunk({ role: "assistant", content: "" }, null);
+  }
+
+  get over() {
+    return this.#end !== null;
+  }
+
+  /** @param {Delta} delta @param {FinishReason | null} reason @param {Usage} [usage] */
+  #chunk(delta, reason, usage) {
+    this.#chunks.push({ ...this.#head, object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: reason }], ...(usage && { usage }) });
+    this.#wake();
+  }
+
+  /** @param {string} text */
+  push(text) {
+    if (!this.over) this.#chunk({ content: text }, null);
+  }
+
+  /** @param {FinishReason} reason @param {Usage} usage */
+  end(reason, usage) {
+    if (this.over) return;
+    this.#end = {};
+    this.#chunk({}, reason, this.#wantsUsage ? usage : undefined);
+  }
+
+  /** Chunks that came before can still be read. @param {unknown} error */
+  fail(error) {
+    if (this.over) return;
+    this.#end = { error };
+    this.onabandon();
+    this.#wake();
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  /** @returns {Promise<IteratorResult<ChatChunk, undefined>>} */
+  async next() {
+    while (this.#chunks.length === 0 && this.#end === null) await new Promise((/** @type {(value: void) => void} */ resolve) => (this.#wake = resolve));
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) return { value: chunk, done: false };
+    const error = this.#end?.error;
+    this.#end = {};
+    if (error !== undefined) throw error;
+    return { value: undefined, done: true };
+  }
+
+  /** @returns {Promise<IteratorResult<ChatChunk, undefined>>} */
+  async return() {
+    this.#chunks = [];
+    this.fail(undefined);
+    return { value: undefined, done: true };
+  }
+
+  /** @returns {Promise<ChatCompletion>} */
+  async whole() {
+    let content = "";
+    for await (const { choices, usage } of this) {
+      content += choices[0].delta.content ?? "";
+      const reason = choices[0].finish_reason;
+      if (reason !== null) return { ...this.#head, object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: reason }], usage: /** @type {Usage} */ (usage) };
+    }
+    throw new PageLensError("engine-crashed", "The answer ended without a reason.");
+  }
+}
