@@ -40,7 +40,7 @@ node_modules: package.json package-lock.json
 
 $(WASM)/pagelens.wasm: FORCE
 	rustup target add wasm32-unknown-unknown
-	cargo build --profile web --target wasm32-unknown-unknown --lib --locked
+	cargo rustc --profile web --target wasm32-unknown-unknown --lib --crate-type cdylib --locked
 
 www/pkg/pagelens_bg.wasm: $(WASM)/pagelens.wasm $(BINDGEN) node_modules
 	$(BINDGEN) --target web --no-typescript --out-dir $(TARGET)/pkg $(WASM)/pagelens.wasm

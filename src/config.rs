@@ -211,9 +211,10 @@ impl TensorSpec {
 
     /// `wanted`, or the nearest dense precision where this tensor cannot be stored in blocks.
     pub fn storable(&self, wanted: Precision) -> Precision {
+        let blocks = |cols: usize| cols.is_multiple_of(quant::BLOCK);
         match wanted {
             _ if self.role == Role::Vector => Precision::F32,
-            Precision::Q8 | Precision::Q4 if self.shape[1] % quant::BLOCK != 0 => Precision::F16,
+            Precision::Q8 | Precision::Q4 if !blocks(self.shape[1]) => Precision::F16,
             _ => wanted,
         }
     }
@@ -299,10 +300,9 @@ impl ModelConfig {
         list.specs
     }
 
-    /// Refuses numbers that no model can have, so that everything behind this point may divide and multiply freely.
+    /// Refuses numbers that no model can have, so that all behind it may divide and multiply freely.
     pub fn validate(&self) -> Result<()> {
         let (v, p, l, t) = (&self.vision, &self.projector, &self.language, &self.tiling);
-        // Ceilings are far above every published model and keep each product below 2^31.
         for (key, value, ceiling) in [
             ("vision.image_size", v.image_size, 1 << 12),
             ("vision.patch_size", v.patch_size, 1 << 8),

@@ -1,4 +1,5 @@
 //! Checkpoints and packs: what they become, and every way they can be wrong.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 #[path = "format/config.rs"]
 mod config;

@@ -27,7 +27,7 @@ fn every_shader_is_valid_and_within_limits() {
 /// `Ok(None)` where the bindings do not end at `params`.
 fn lint(source: &str, workgroup: usize, params: usize) -> Result<Option<()>, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    let info = match Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module) {
+    let info = match Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32).validate(&module) {
         Ok(info) => info,
         // Two buffers on one index: not this number of parameters.
         Err(error) if format!("{error:?}").contains("BindingCollision") => return Ok(None),

@@ -203,7 +203,7 @@ export class View {
       /** @param {string} facts the line under the answer */
       finish: (facts) => {
         const follow = this.#atEnd();
-        const copy = h("button", { type: "button", class: "plain", part: "copy" }, "Copy");
+        const copy = h("button", { type: "button", class: "plain", part: "copy", hidden: !navigator.clipboard }, "Copy");
         copy.onclick = async () => {
           await navigator.clipboard.writeText(answer.textContent ?? "");
           copy.textContent = "Copied";

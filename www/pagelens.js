@@ -173,7 +173,7 @@ export class Engine {
     const { signal } = request;
     if (this.#disposed) throw disposed();
     if (signal?.aborted) throw abortError();
-    const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.info.model };
+    const head = { id: `chatcmpl-${Math.random().toString(36).slice(2)}`, created: Math.floor(Date.now() / 1000), model: this.info.model };
     const answer = new Answer(head, !request.stream || (request.stream_options?.include_usage ?? true));
     const abort = () => answer.fail(abortError());
     signal?.addEventListener("abort", abort);

@@ -63,6 +63,8 @@ const DEADLY = new Set(["device-lost"]);
 
 /** @type {WasmEngine | null} */
 let engine = null;
+/** @type {Set<number>} ids of requests that are running */
+const running = new Set();
 /** @type {Set<number>} ids of running requests that were asked to stop */
 const stopped = new Set();
 
@@ -78,7 +80,7 @@ self.addEventListener("message", (event) => {
       void answer(message.id, false, () => generate(message));
       break;
     case "stop":
-      stopped.add(message.id);
+      if (running.has(message.id)) stopped.add(message.id);
       break;
   }
 });
@@ -90,20 +92,30 @@ self.addEventListener("message", (event) => {
  * @param {() => Promise<unknown>} work
  */
 async function answer(id, loading, work) {
+  running.add(id);
   try {
     post({ id, type: "done", result: await work() });
   } catch (error) {
     const code = codeOf(error);
     const message = error instanceof Error ? error.message : String(error);
-    if (code === null) {
-      post({ id, type: "error", code: "engine-crashed", message: `The engine stopped unexpectedly: ${message}`, dead: true });
-    } else {
-      post({ id, type: "error", code, message, dead: loading || DEADLY.has(code) });
-    }
+    if (code === null) crashed(message);
+    else post({ id, type: "error", code, message, dead: loading || DEADLY.has(code) });
   } finally {
+    running.delete(id);
     stopped.delete(id);
   }
 }
+
+/** @param {string} message */
+function crashed(message) {
+  for (const id of running) post({ id, type: "error", code: "engine-crashed", message: `The engine stopped unexpectedly: ${message}`, dead: true });
+}
+
+// A trap inside one of the engine's own tasks settles no promise that anybody waits for: it arrives here.
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  crashed(event.reason instanceof Error ? event.reason.message : String(event.reason));
+});
 
 /**
  * @param {unknown} error

@@ -6,7 +6,7 @@ use half::f16;
 
 use super::launch::{Fragment, Launch, Shader, cpu, cpu_words, edit, elements, fragment, grid, on_gpu, upload, upload_words};
 use super::GRID;
-use super::matvec::matvec;
+use super::matvec::{dots, matvec};
 use crate::quant::{BLOCK, QuantKind, QuantizedMatrix, unpack_block};
 
 /// Invocations a workgroup, for a tile of [`TILE`] x [`TILE`] outputs.
@@ -232,7 +232,7 @@ pub fn matmul(x: &Tensor<2>, weights: &Matrix, epilogue: Epilogue<'_>) -> Tensor
     }
     let mut product = match weights {
         Matrix::Dense { values, .. } => x.clone().matmul(values.clone().transpose()),
-        Matrix::Packed { .. } if rows == 1 => upload(matvec::dots(x, weights), [1, cols], &x.device()),
+        Matrix::Packed { .. } if rows == 1 => upload(dots(x, weights), [1, cols], &x.device()),
         Matrix::Packed { .. } => {
             let values = upload(weights.dequantized_rows(0..cols), [cols, depth], &x.device());
             x.clone().matmul(values.transpose())

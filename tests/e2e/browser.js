@@ -33,6 +33,7 @@ export async function launch({ webgpu = false } = {}) {
 export async function open(context, viewport = { width: 1280, height: 800 }) {
   const page = await context.newPage();
   await page.setViewportSize(viewport);
+  page.setDefaultTimeout(90_000); // the machine may be busy with other things
   /** @type {string[]} */
   const wrong = [];
   page.on("console", (message) => {

@@ -1,7 +1,7 @@
 /**
  * Stands in for www/pkg/pagelens.js where a test is about the page and not about the model. The answer tells the size of the
  * last picture, so that a test sees whether the right bytes arrived. Words in the question steer it:
- * "crash" traps after two tokens, "slow" takes 40 ms a token, "long" does not end by itself, "decode" fails typed.
+ * "crash" traps after two tokens, "lost" traps in a task that nobody waits for, "slow" takes 40 ms a token, "long" does not end by itself, "decode" fails typed.
  */
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -46,6 +46,7 @@ export class Engine {
     const words = `Turn ${turn}: the last of ${images.length} pictures is ${last?.width} by ${last?.height} pixels.`.match(/\S+\s*/g);
     this.slow = question.includes("slow");
     this.crash = question.includes("crash");
+    this.lost = question.includes("lost");
     this.long = question.includes("long");
     if (question.includes("decode")) throw failure("image-decode", "image 1 cannot be decoded");
     for (let tile = 0; tile <= tiles.reduce((sum, count) => sum + count, 0); tile++) {
@@ -62,6 +63,10 @@ export class Engine {
     if (this.slow) await wait(40);
     const at = this.usage.completion_tokens++;
     if (this.crash && at === 2) throw new WebAssembly.RuntimeError("unreachable");
+    if (this.lost && at === 2) {
+      void Promise.reject(new WebAssembly.RuntimeError("unreachable"));
+      await new Promise(() => {});
+    }
     const done = !this.long && at + 1 >= this.words.length;
     const text = this.words[at % this.words.length];
     return done ? { text, done, stop_reason: this.reason, usage: this.finish() } : { text, done };

@@ -11,17 +11,17 @@ use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
 /// C, F, D, V and the decoder's F of every fixture; patches of 7 in tiles of 28; two layers in each tower.
-pub const C: usize = 32;
-pub const VF: usize = 64;
-pub const D: usize = 64;
-pub const V: usize = 48;
-pub const LF: usize = 96;
-pub const HEADS: usize = 4;
-pub const KV: usize = 2;
-pub const LAYERS: usize = 2;
+pub(crate) const C: usize = 32;
+pub(crate) const VF: usize = 64;
+pub(crate) const D: usize = 64;
+pub(crate) const V: usize = 48;
+pub(crate) const LF: usize = 96;
+pub(crate) const HEADS: usize = 4;
+pub(crate) const KV: usize = 2;
+pub(crate) const LAYERS: usize = 2;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Layout {
+pub(crate) enum Layout {
     Original,
     Hf,
     /// `-hf` with the `model.` prefix.
@@ -29,7 +29,7 @@ pub enum Layout {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Family {
+pub(crate) enum Family {
     Qwen2,
     Qwen3,
     InternLm2,
@@ -37,7 +37,7 @@ pub enum Family {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tower {
+pub(crate) enum Tower {
     /// LayerNorm, qkv bias.
     Small,
     /// RMSNorm, q/k norm, no qkv bias.
@@ -46,18 +46,18 @@ pub enum Tower {
 
 /// A checkpoint that tests may bend before it is opened.
 #[derive(Clone)]
-pub struct Fixture {
-    pub layout: Layout,
-    pub family: Family,
-    pub config: Value,
-    pub tensors: Vec<(String, Vec<usize>)>,
-    pub dtype: Dtype,
+pub(crate) struct Fixture {
+    pub(crate) layout: Layout,
+    pub(crate) family: Family,
+    pub(crate) config: Value,
+    pub(crate) tensors: Vec<(String, Vec<usize>)>,
+    pub(crate) dtype: Dtype,
     /// Every file but config.json and the weights.
-    pub files: BTreeMap<String, Vec<u8>>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Fixture {
-    pub fn new(layout: Layout, family: Family, tower: Tower) -> Self {
+    pub(crate) fn new(layout: Layout, family: Family, tower: Tower) -> Self {
         let mut tensors = vision(layout, tower);
         tensors.extend(projector(layout));
         tensors.extend(language(layout, family));
@@ -83,25 +83,16 @@ impl Fixture {
     }
 
     /// The usual subject of a test about something else.
-    pub fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self::new(Layout::Original, Family::Qwen2, Tower::Small)
     }
 
-    pub fn hf() -> Self {
+    pub(crate) fn hf() -> Self {
         Self::new(Layout::Hf, Family::Qwen2, Tower::Small)
     }
 
-    /// Width of a head: qwen3 has its own.
-    pub fn head_dim(&self) -> usize {
-        if self.family == Family::Qwen3 {
-            32
-        } else {
-            D / HEADS
-        }
-    }
-
     /// Sets the config key at a JSON pointer.
-    pub fn set(mut self, pointer: &str, value: Value) -> Self {
+    pub(crate) fn set(mut self, pointer: &str, value: Value) -> Self {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
         self.config
             .pointer_mut(parent)
@@ -112,7 +103,7 @@ impl Fixture {
         self
     }
 
-    pub fn unset(mut self, pointer: &str) -> Self {
+    pub(crate) fn unset(mut self, pointer: &str) -> Self {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
         self.config
             .pointer_mut(parent)
@@ -123,47 +114,47 @@ impl Fixture {
         self
     }
 
-    pub fn file(mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn file(mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.insert(name.into(), bytes.into());
         self
     }
 
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.files.remove(name);
         self
     }
 
     /// Replaces the shape of a tensor, or adds one.
-    pub fn tensor(mut self, name: &str, shape: &[usize]) -> Self {
+    pub(crate) fn tensor(mut self, name: &str, shape: &[usize]) -> Self {
         self.tensors.retain(|(known, _)| known != name);
         self.tensors.push((name.into(), shape.to_vec()));
         self
     }
 
-    pub fn drop_tensor(mut self, name: &str) -> Self {
+    pub(crate) fn drop_tensor(mut self, name: &str) -> Self {
         self.tensors.retain(|(known, _)| known != name);
         self
     }
 
     /// All files, weights in one.
-    pub fn build(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn build(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = self.files.clone();
         files.insert("config.json".into(), json_bytes(&self.config));
         files.insert("model.safetensors".into(), shard(&self.tensors, self.dtype));
         files
     }
 
-    pub fn open(&self) -> pagelens::Result<Checkpoint> {
+    pub(crate) fn open(&self) -> pagelens::Result<Checkpoint> {
         open(self.build())
     }
 }
 
-pub fn open(files: BTreeMap<String, Vec<u8>>) -> pagelens::Result<Checkpoint> {
+pub(crate) fn open(files: BTreeMap<String, Vec<u8>>) -> pagelens::Result<Checkpoint> {
     pollster::block_on(Checkpoint::open(Source::Memory(files)))
 }
 
 /// The elements of a tensor: multiples of 1/128, exact in every float type.
-pub fn values(name: &str, elements: Range<usize>) -> impl Iterator<Item = f32> + use<> {
+pub(crate) fn values(name: &str, elements: Range<usize>) -> impl Iterator<Item = f32> + use<> {
     let seed = name.bytes().fold(0x811c_9dc5u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
@@ -173,7 +164,7 @@ pub fn values(name: &str, elements: Range<usize>) -> impl Iterator<Item = f32> +
 }
 
 /// A safetensors file.
-pub fn shard(tensors: &[(String, Vec<usize>)], dtype: Dtype) -> Vec<u8> {
+pub(crate) fn shard(tensors: &[(String, Vec<usize>)], dtype: Dtype) -> Vec<u8> {
     let data: Vec<Vec<u8>> = tensors
         .iter()
         .map(|(name, shape)| bytes(name, shape, dtype))
@@ -202,16 +193,16 @@ fn bytes(name: &str, shape: &[usize], dtype: Dtype) -> Vec<u8> {
 }
 
 /// A safetensors file around any header text.
-pub fn raw_shard(header: &str, data: usize) -> Vec<u8> {
+pub(crate) fn raw_shard(header: &str, data: usize) -> Vec<u8> {
     let length = (header.len() as u64).to_le_bytes();
     [&length[..], header.as_bytes(), &vec![0; data]].concat()
 }
 
-pub fn json_bytes(value: &Value) -> Vec<u8> {
+pub(crate) fn json_bytes(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).unwrap()
 }
 
-pub fn tokenizer() -> Value {
+pub(crate) fn tokenizer() -> Value {
     let contents = [
         "<|endoftext|>",
         "<|im_start|>",

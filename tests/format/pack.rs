@@ -319,7 +319,7 @@ fn a_file_outside_the_pack() {
 #[test]
 fn a_listed_tensor_that_is_missing_twice_or_unknown() {
     let list = |manifest: &mut Value, change: fn(&mut Vec<Value>)| {
-        change(manifest["shards"][0]["tensors"].as_array_mut().unwrap())
+        change(manifest["shards"][0]["tensors"].as_array_mut().unwrap());
     };
     let files = bent(|manifest| list(manifest, |tensors| drop(tensors.remove(0))));
     assert_error!(

@@ -2,7 +2,7 @@ use pagelens::kernels::attention;
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (tiles, length, heads, head_dim) in [(1, 1, 1, 8), (2, 17, 3, 16), (2, 65, 2, 64), (1, 130, 1, 128), (1, 1025, 2, 32)] {
         let stride = 3 * heads * head_dim;
         let x = noise(tiles * length * stride, 40);
@@ -24,7 +24,7 @@ pub async fn check(device: &Device) {
 }
 
 /// softmax(q . k / sqrt(width)) . v, in two passes.
-pub fn mix<'a>(q: &[f64], keys: impl Iterator<Item = (&'a [f64], &'a [f64])> + Clone, out: &mut [f64]) {
+pub(crate) fn mix<'a>(q: &[f64], keys: impl Iterator<Item = (&'a [f64], &'a [f64])> + Clone, out: &mut [f64]) {
     let score = |k: &[f64]| q.iter().zip(k).map(|(a, b)| a * b).sum::<f64>() / (q.len() as f64).sqrt();
     let top = keys.clone().map(|(k, _)| score(k)).fold(f64::NEG_INFINITY, f64::max);
     let mut total = 0.0;

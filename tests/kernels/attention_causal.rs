@@ -4,7 +4,7 @@ use pagelens::language::cache::LayerCache;
 use crate::attention::mix;
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (rows, heads, kv_heads, head_dim, start, context) in
         [(2, 1, 1, 8, 0, 2), (65, 4, 2, 16, 0, 100), (70, 14, 2, 64, 33, 128), (3, 2, 1, 128, 200, 256)]
     {
@@ -13,7 +13,7 @@ pub async fn check(device: &Device) {
 }
 
 /// One case against a cache full of noise, beyond the valid positions too. One row goes through the decode kernel.
-pub async fn cached(device: &Device, [rows, heads, kv_heads, head_dim, start, context]: [usize; 6]) {
+pub(crate) async fn cached(device: &Device, [rows, heads, kv_heads, head_dim, start, context]: [usize; 6]) {
     let stride = (heads + 2 * kv_heads) * head_dim;
     let cells = kv_heads * context * head_dim;
     let (qkv, keys, vals) = (noise(rows * stride, 50), noise(cells, 51), noise(cells, 52));

@@ -2,10 +2,10 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-pub use burn::tensor::Device;
+pub(crate) use burn::tensor::Device;
 
 /// Deterministic values in -1..1, with an outlier of up to 20 every 61 values and exact zeros every 17.
-pub fn noise(len: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut random = fastrand::Rng::with_seed(seed);
     (0..len)
         .map(|index| {
@@ -20,22 +20,22 @@ pub fn noise(len: usize, seed: u64) -> Vec<f32> {
 }
 
 /// A tensor on `device`.
-pub fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+pub(crate) fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
 }
 
 /// A tensor's elements.
-pub async fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) async fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data_async().await.expect("read back").try_to_vec::<f32>().expect("f32")
 }
 
 /// An integer tensor's elements.
-pub async fn words(tensor: Tensor<1, Int>) -> Vec<u32> {
+pub(crate) async fn words(tensor: Tensor<1, Int>) -> Vec<u32> {
     tensor.into_data_async().await.expect("read back").convert::<u32>().try_to_vec::<u32>().expect("u32")
 }
 
 /// `got` equals `want` within `tolerance` of its largest element, and `want` is no heap of zeros.
-pub fn close(label: &str, got: &[f32], want: &[f64], tolerance: f64) {
+pub(crate) fn close(label: &str, got: &[f32], want: &[f64], tolerance: f64) {
     assert_eq!(got.len(), want.len(), "{label}: length");
     let largest = want.iter().fold(0f64, |top, v| top.max(v.abs()));
     assert!(largest > 1e-2, "{label}: the reference is trivially small ({largest:e})");
@@ -49,6 +49,6 @@ pub fn close(label: &str, got: &[f32], want: &[f64], tolerance: f64) {
 }
 
 /// As f64.
-pub fn wide(values: &[f32]) -> Vec<f64> {
+pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }

@@ -4,7 +4,7 @@ use pagelens::quant::{QuantKind, QuantizedMatrix};
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     let (vocabulary, width, visual_rows) = (50, 96, 7);
     let (table, visual) = (noise(vocabulary * width, 20), noise(visual_rows * width, 21));
     let q8 = QuantizedMatrix::quantize(QuantKind::Q8, vocabulary, width, &table);

@@ -2,7 +2,7 @@ use pagelens::kernels::layer_norm;
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (rows, width) in [(1, 4), (3, 7), (65, 96), (2, 1024), (5, 4096), (66_000, 4)] {
         let (x, weight, bias) = (noise(rows * width, 1), noise(width, 2), noise(width, 3));
         let mut want = Vec::new();

@@ -6,7 +6,7 @@ use crate::check::{Device, values};
 use crate::resize::picture;
 
 /// The whole way from page to pixel values, equal to the CPU tiler to the bit.
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (width, height, max_tiles) in [(37, 23, 12), (56, 56, 1), (300, 50, 6), (91, 70, 40)] {
         let page = picture(width, height);
         let tiling = TilingConfig { min_tiles: 1, max_tiles, thumbnail: true };

@@ -2,7 +2,7 @@ use pagelens::kernels::patches;
 
 use crate::check::{Device, close, noise, tensor, values};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (tiles, side, patch) in [(1, 4, 2), (3, 28, 14), (2, 56, 14)] {
         let x = noise(tiles * 3 * side * side, 5);
         let across = side / patch;

@@ -2,7 +2,7 @@ use pagelens::kernels::pixel_shuffle;
 
 use crate::check::{Device, close, noise, tensor, values};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (tiles, side, width) in [(1, 2, 1), (2, 4, 3), (1, 32, 16)] {
         for transposed in [false, true] {
             let length = 1 + side * side;

@@ -2,7 +2,7 @@ use pagelens::kernels::positions;
 
 use crate::check::{Device, close, noise, tensor, values};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (tiles, count, width) in [(1, 1, 4), (2, 16, 32), (3, 1024, 8)] {
         let (x, class, table) = (noise(tiles * count * width, 6), noise(width, 7), noise((1 + count) * width, 8));
         let mut want = Vec::new();

@@ -2,7 +2,7 @@ use pagelens::kernels::qk_norm;
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     // (rows, stride, offset, groups, width): one slice as wide as the model, one a head, first and last columns.
     for (rows, stride, offset, groups, width) in [(3, 96, 0, 1, 32), (3, 96, 32, 1, 32), (7, 48, 16, 2, 8), (2, 4096, 2048, 8, 128)] {
         let (x, weight) = (noise(rows * stride, 1), noise(width, 2));

@@ -5,10 +5,10 @@ use crate::check::Device;
 macro_rules! registry {
     ($($name:ident),* $(,)?) => {
         /// Every kernel's stem.
-        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
 
         /// Runs one kernel's check; panics where it fails.
-        pub async fn check(name: &str, device: &Device) {
+        pub(crate) async fn check(name: &str, device: &Device) {
             match name {
                 $(stringify!($name) => crate::$name::check(device).await,)*
                 other => panic!("no kernel is called {other}"),

@@ -2,7 +2,7 @@ use pagelens::kernels::rms_norm;
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (rows, width) in [(1, 4), (3, 7), (65, 96), (2, 896), (5, 3200), (66_000, 4)] {
         let (x, weight) = (noise(rows * width, 1), noise(width, 2));
         let mut want = Vec::new();

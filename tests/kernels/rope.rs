@@ -5,7 +5,7 @@ use pagelens::language::rope::angles;
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (rows, heads, kv_heads, head_dim, start, context) in
         [(1, 1, 1, 2, 0, 1), (3, 4, 2, 8, 5, 16), (70, 14, 2, 64, 0, 70), (1, 16, 8, 128, 31_000, 32_768)]
     {

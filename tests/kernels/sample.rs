@@ -4,7 +4,7 @@ use crate::check::{Device, noise, tensor, words};
 
 const GREEDY: SampleParams = SampleParams { temperature: 1.0, top_k: 1, top_p: 1.0, penalty: 1.0, draw: 0.0 };
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for vocabulary in [1, 5, 256, 1_000, 151_936] {
         let logits = noise(vocabulary, 60);
         for (seen, how) in [

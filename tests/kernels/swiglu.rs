@@ -2,7 +2,7 @@ use pagelens::kernels::swiglu;
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
-pub async fn check(device: &Device) {
+pub(crate) async fn check(device: &Device) {
     for (rows, width) in [(1, 1), (1, 4864), (5, 33), (130, 64)] {
         let x = noise(rows * 2 * width, 4);
         let mut want = Vec::new();

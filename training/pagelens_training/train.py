@@ -1,6 +1,6 @@
 """Trains from nothing: characters first, on packed pages of little variety, then the question, while the variety grows.
 
-The schedule is in minutes of training. It can be stopped at any time and started again.
+The schedule is in steps, so a busy machine makes it longer, not worse. It can be stopped at any time and started again.
 """
 
 import argparse
@@ -25,7 +25,7 @@ COLUMNS = ("step", "seconds", "progress", "loss", "answer_loss", "char", "index"
 
 
 def learning_rate(progress: float, step: int) -> float:
-    """Relative to the peak: warm-up by steps, then a cosine by time."""
+    """Relative to the peak: warm-up, then a cosine."""
     return min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path(__file__).parent.parent / "runs" / "toy")
-    parser.add_argument("--minutes", type=float, default=110, help="length of the whole schedule, across restarts")
+    parser.add_argument("--steps", type=int, default=8000, help="length of the whole schedule, across restarts")
     parser.add_argument("--muon", type=float, default=0.02)
     parser.add_argument("--adam", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
@@ -85,7 +85,7 @@ def main() -> None:
     batches = iter(stream)
     while True:
         seconds = before + time.monotonic() - start
-        progress = seconds / (60 * options.minutes)
+        progress = step / options.steps
         rate = learning_rate(progress, step)
         waiting = time.monotonic()
         batch = next(batches)
@@ -104,23 +104,23 @@ def main() -> None:
             losses.append(output.loss.item())
         else:
             answers.append(output.answer_loss.item())
-        done = progress >= 1
-        if step % 50 == 0 or done:
-            exact = ""
-            if time.monotonic() - saved > SAVE_SECONDS or done:
-                if share < 1:
-                    exact = f"{held_out.exact(average, show=6):.4f}"
-                state = {"trainee": trainee.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-                torch.save(state | {"step": step, "seconds": seconds, "hard": hard, "share": share}, checkpoint.with_suffix(".new"))
-                checkpoint.with_suffix(".new").replace(checkpoint)
-                saved = time.monotonic()
+        done = step >= options.steps
+        exact = ""
+        if time.monotonic() - saved > SAVE_SECONDS or done:
+            if share < 1:
+                exact = f"{held_out.exact(average, show=6):.4f}"
+            state = {"trainee": trainee.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
+            torch.save(state | {"step": step, "seconds": seconds, "hard": hard, "share": share}, checkpoint.with_suffix(".new"))
+            checkpoint.with_suffix(".new").replace(checkpoint)
+            saved = time.monotonic()
+        if step % 50 == 0 or exact or done:
             shares = (counts[0::2] / counts[1::2]).tolist()
             mean = [sum(x) / len(x) if x else float("nan") for x in (losses, answers)]
             row = [step, f"{seconds:.0f}", f"{progress:.4f}", *(f"{v:.4f}" for v in mean + shares), exact, f"{rate:.4f}", f"{hard:.2f}"]
             with log.open("a") as file:
                 csv.writer(file).writerow(row)
             now = time.monotonic()
-            speed = f"{50 / (now - mark):.2f} steps/s, {waited / (now - mark):.0%} waiting"
+            speed = f"{(len(losses) + len(answers)) / (now - mark):.2f} steps/s, {waited / (now - mark):.0%} waiting"
             print(*(f"{k}={v}" for k, v in zip(COLUMNS, row)), speed, flush=True)
             if shares[0] > 0.6:
                 share = 0.4
