@@ -105,15 +105,13 @@ def main() -> None:
         else:
             answers.append(output.answer_loss.item())
         done = step >= options.steps
-        exact = ""
+        exact = f"{held_out.exact(average, show=6):.4f}" if share < 1 and (step % 250 == 0 or done) else ""
         if time.monotonic() - saved > SAVE_SECONDS or done:
-            if share < 1:
-                exact = f"{held_out.exact(average, show=6):.4f}"
             state = {"trainee": trainee.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
             torch.save(state | {"step": step, "seconds": seconds, "hard": hard, "share": share}, checkpoint.with_suffix(".new"))
             checkpoint.with_suffix(".new").replace(checkpoint)
             saved = time.monotonic()
-        if step % 50 == 0 or exact or done:
+        if step % 50 == 0 or done:
             shares = (counts[0::2] / counts[1::2]).tolist()
             mean = [sum(x) / len(x) if x else float("nan") for x in (losses, answers)]
             row = [step, f"{seconds:.0f}", f"{progress:.4f}", *(f"{v:.4f}" for v in mean + shares), exact, f"{rate:.4f}", f"{hard:.2f}"]

@@ -12,6 +12,7 @@ use pagelens::{Error, Result};
 
 /// Ask a question about one or more pictures.
 #[derive(clap::Args)]
+#[command(override_usage = "pagelens ask [OPTIONS] FILE... QUESTION")]
 pub(crate) struct Args {
     /// A checkpoint folder or a pack; the model that ships where none is given.
     #[arg(long, value_name = "DIR")]

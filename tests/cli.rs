@@ -1,0 +1,109 @@
+//! The command line as a user meets it: exit codes, one clear line where something is wrong, and packs that answer as the
+//! checkpoint does.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const CASE: &str = "tests/golden/hf-qwen2-448";
+const PICTURE: &str = "www/samples/word.png";
+
+fn pagelens(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pagelens"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Exit code 1 and a single line that names each of the words.
+fn fails(arguments: &[&str], words: &[&str]) {
+    let output = pagelens(arguments);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+    let lines: Vec<_> = message.lines().filter(|line| line.starts_with("pagelens: ")).collect();
+    assert_eq!(lines.len(), 1, "{arguments:?}: {message}");
+    for word in words {
+        assert!(lines[0].contains(word), "{arguments:?}: {:?} does not say {word:?}", lines[0]);
+    }
+    assert!(output.stdout.is_empty(), "{arguments:?}: {}", text(&output.stdout));
+}
+
+fn ask(model: &Path, more: &[&str]) -> serde_json::Value {
+    let model = model.to_str().expect("a path in UTF-8");
+    let mut arguments = vec!["ask", "--model", model, "--device", "cpu", "--max-tokens", "6", "--json"];
+    arguments.extend(more);
+    arguments.extend([PICTURE, "Read it."]);
+    let output = pagelens(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+#[test]
+fn usage_is_exit_code_2() {
+    for arguments in [&["ask"][..], &["ask", "only-one"], &["ask", "--max-tiles", "41", "a", "b"], &["nonsense"], &["trace"]] {
+        assert_eq!(pagelens(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    assert_eq!(pagelens(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    fails(&["ask", "--model", CASE, "no-such.png", "?"], &["no-such.png"]);
+    fails(&["ask", "--model", CASE, "--device", "cpu", "Cargo.toml", "?"], &["Cargo.toml"]);
+    fails(&["ask", "--model", "src", PICTURE, "?"], &["config.json"]);
+    fails(&["pack", "no-such-folder", "out"], &["config.json"]);
+    fails(&["serve", "--dir", "src"], &["src/index.html"]);
+}
+
+#[test]
+fn json_has_every_field() {
+    let answer = ask(Path::new(CASE), &["--weights", "f32"]);
+    let fields = [
+        "text",
+        "tiles",
+        "prompt_tokens",
+        "image_tokens",
+        "generated_tokens",
+        "ttft_ms",
+        "tokens_per_s",
+        "stop_reason",
+    ];
+    let object = answer.as_object().expect("an object");
+    assert_eq!(object.keys().collect::<Vec<_>>(), fields);
+    let tiles = answer["tiles"].as_u64().expect("a count");
+    assert_eq!(answer["image_tokens"], 256 * tiles);
+    assert!(answer["prompt_tokens"].as_u64() > answer["image_tokens"].as_u64());
+    // One tile less a side, no thumbnail.
+    assert_eq!(ask(Path::new(CASE), &["--max-tiles", "1"])["tiles"], 1);
+}
+
+#[test]
+fn the_answer_streams_to_stdout_and_the_rest_to_stderr() {
+    let output = pagelens(&["ask", "--model", CASE, "--device", "cpu", "--max-tokens", "6", "--weights", "f32", PICTURE, "Read it."]);
+    let streamed = text(&output.stdout);
+    assert_eq!(streamed.trim_end_matches('\n'), ask(Path::new(CASE), &["--weights", "f32"])["text"]);
+    assert!(text(&output.stderr).contains("running on the CPU"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_pack_answers_as_its_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (precision, name) in [("q8", "eight"), ("q4", "four")] {
+        let pack: PathBuf = folder.path().join(name);
+        let out = pack.to_str().expect("a path in UTF-8");
+        let packed = pagelens(&["pack", CASE, out, "--vision", precision, "--language", precision]);
+        assert!(packed.status.success(), "{}", text(&packed.stderr));
+        let (mut from_pack, mut from_folder) = (ask(&pack, &[]), ask(Path::new(CASE), &["--weights", precision]));
+        for answer in [&mut from_pack, &mut from_folder] {
+            let answer = answer.as_object_mut().expect("an object");
+            answer.remove("ttft_ms");
+            answer.remove("tokens_per_s");
+        }
+        assert_eq!(from_pack, from_folder, "{precision}");
+    }
+    fails(&["pack", CASE, folder.path().join("four").to_str().expect("a path")], &["not empty"]);
+}

@@ -1,0 +1,46 @@
+//! The kernel checks as a WebAssembly module: `tests/e2e/kernels.test.js` runs them in a browser.
+#![cfg(target_arch = "wasm32")]
+
+mod attention;
+mod attention_causal;
+mod attention_decode;
+mod check;
+mod embed;
+mod layer_norm;
+mod matmul;
+mod matvec;
+mod normalise;
+mod patches;
+mod pixel_shuffle;
+mod positions;
+mod qk_norm;
+mod registry;
+mod resize;
+mod rms_norm;
+mod rope;
+mod sample;
+mod swiglu;
+
+use pagelens::gpu::Compute;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+    let _ = console_log::init_with_level(log::Level::Warn);
+}
+
+/// The kernels' names.
+#[wasm_bindgen]
+pub fn names() -> Vec<String> {
+    registry::NAMES.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Runs one kernel's check on `device`; a failure is a panic, logged and then a trap.
+#[wasm_bindgen]
+pub async fn run(name: String, device: String) -> String {
+    let choice = device.parse().expect("auto, gpu or cpu");
+    let compute = Compute::open(choice).await.expect("a device to test on");
+    registry::check(&name, &compute.device).await;
+    compute.to_string()
+}
