@@ -108,11 +108,7 @@ async fn gpu() -> Result<(Compute, Adapter)> {
 }
 
 async fn set_up() -> Result<(Compute, Adapter)> {
-    let options = Device::wgpu_options();
-    // Elsewhere the runtime chooses; on Linux its second choice, OpenGL, only litters stderr.
-    #[cfg(target_os = "linux")]
-    let options = options.graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan);
-    let (device, setup) = options
+    let (device, setup) = Device::wgpu_options()
         .init_with_setup_async()
         .await
         .map_err(|error| Error::Device { wanted: "gpu".to_owned(), reason: error.to_string() })?;

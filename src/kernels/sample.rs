@@ -7,8 +7,8 @@ use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload_word
 
 /// Invocations of the single workgroup.
 pub const WORKGROUP: usize = 256;
-/// Largest `top_k`.
-pub const MAX_TOP_K: usize = 256;
+/// Largest `top_k`: each candidate is one pass over the vocabulary, and llvmpipe ends loops after 65,535 steps.
+pub const MAX_TOP_K: usize = 64;
 
 /// How to choose. The order is that of transformers' processors: repetition penalty, temperature, top-k, top-p.
 #[derive(Clone, Copy, Debug, PartialEq)]

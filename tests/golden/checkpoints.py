@@ -34,6 +34,7 @@ class Variant:
     config: dict = field(default_factory=dict)  # overrides at the top of config.json
     min_patches: int = 1
     max_patches: int = 12
+    faint: bool = False  # activations of the encoder a hundred times smaller, so that its and the projector's epsilon show
     claims_tied: bool = False  # original layout: llm_config says tied although the file has an output head
 
 
@@ -183,6 +184,11 @@ def weights(variant, sizes, seed):
         linear(f"{layer}.mlp.fc2", c, f, 1.4, 0.2)
         normal(f"{layer}.lambda_1", c, std=0.2, mean=0.7)
         normal(f"{layer}.lambda_2", c, std=0.2, mean=0.7)
+
+    if variant.faint:
+        for name in tensors:
+            if "embeddings" in name or "lambda" in name:
+                tensors[name] = tensors[name] / 100
 
     d = language["hidden"]
     norm("model.multi_modal_projector.layer_norm", 4 * c)

@@ -124,10 +124,9 @@ def vary(variant, draw):
 PROMPTS = ["Please describe the image explicitly.", "请描述这张图片。", " What is it?\n\n- A: 12\n- B:  34 \n", "Répondez: où est la date ? 🙂", "发票号码\t是多少？ ", "1234567 + 89 = x"]
 
 
-def random(arguments):
+def random(arguments, base):
     fine = True
     draw = np.random.default_rng(arguments.random)
-    base = Path(arguments.keep or tempfile.mkdtemp(prefix="pagelens-compare-"))
     for case in make.CASES:
         variant = vary(case.variant, draw)
         seed, width, height, channels = (int(draw.integers(*span)) for span in ((0, 1 << 30), (5, 300), (5, 300), (3, 5)))
@@ -139,7 +138,8 @@ def random(arguments):
         image = folder / "picture.png"
         make.picture(width, height, channels, seed).save(image)
         max_tiles = 2 if variant.side == 448 else case.max_tiles
-        print(f"{variant.name}: {width}x{height}, {variant}", flush=True)
+        kind = f"{variant.dtype}, {variant.shards} files, tile {variant.side}, vision {variant.vision}, language {variant.language}"
+        print(f"{variant.name}: picture {width}x{height}, {kind}", flush=True)
         fine &= one(arguments, folder, image, prompt, case.system, max_tiles, variant.name)
     return fine
 
@@ -162,7 +162,8 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.random is not None:
-        fine = random(arguments)
+        with tempfile.TemporaryDirectory() as folder:
+            fine = random(arguments, Path(arguments.keep or folder))
     elif arguments.model and arguments.image and arguments.prompt is not None:
         fine = one(arguments, arguments.model, arguments.image, arguments.prompt, arguments.system, arguments.max_tiles, arguments.model.name)
     else:

@@ -45,7 +45,7 @@ class Case:
 CASES = [
     # The original layout: InternVLChatModel, its own names and templates.
     Case(
-        Variant("original-internlm2", "original", "internlm2", "internvl2_5", vision=dict(hidden=64, heads=4), language=dict(hidden=64, heads=4, kv_heads=2, ffn=96, eps=1e-5, dynamic=2.0)),
+        Variant("original-internlm2", "original", "internlm2", "internvl2_5", vision=dict(hidden=64, heads=4, eps=1e-2), language=dict(hidden=64, heads=4, kv_heads=2, ffn=96, eps=2e-2, dynamic=2.0)),
         "wide.png",
         "Please describe the image explicitly.",
         seed=1000,
@@ -59,14 +59,14 @@ CASES = [
     Case(
         Variant(
             "original-internlm2-v1", "original", "internlm2", "internlm2-chat", dtype="float32", side=112, big_encoder=True, ps_version="v1",
-            language=dict(heads=6, kv_heads=2, head_dim=None, hidden=48, ffn=32, eps=1e-5), config=dict(use_thumbnail=False, system_message="You are a careful reader of documents."),
+            vision=dict(eps=1e-2), language=dict(heads=6, kv_heads=2, head_dim=None, hidden=48, ffn=32, eps=2e-2), config=dict(use_thumbnail=False, system_message="You are a careful reader of documents."),
         ),
         "tall.png",
         "Read the text in the table.",
         seed=1200,
     ),
     Case(
-        Variant("original-qwen2", "original", "qwen2", "Hermes-2", dtype="float16", vision=dict(hidden=48, heads=3, ffn=96), language=dict(heads=4, kv_heads=2, vocab=448), claims_tied=True, config=dict(system_message=None)),
+        Variant("original-qwen2", "original", "qwen2", "Hermes-2", dtype="float16", vision=dict(hidden=48, heads=3, ffn=96), language=dict(heads=4, kv_heads=2, vocab=448, eps=2e-2), faint=True, claims_tied=True, config=dict(system_message=None)),
         "square.png",
         "图片中的文字是什么？",
         seed=1300,
@@ -86,7 +86,7 @@ CASES = [
     ),
     # The layout of transformers: InternVLForConditionalGeneration, chat templates in Jinja.
     Case(
-        Variant("hf-qwen3", "hf", "qwen3", "jinja", vision=dict(hidden=64, heads=2), language=dict(heads=4, kv_heads=2, head_dim=16)),
+        Variant("hf-qwen3", "hf", "qwen3", "jinja", vision=dict(hidden=64, heads=2), language=dict(heads=4, kv_heads=2, head_dim=16, eps=2e-2)),
         "tall.png",
         "What is the date? 总金额是多少？",
         seed=2000,
@@ -120,7 +120,7 @@ CASES = [
         seed=2400,
     ),
     Case(
-        Variant("hf-old-qwen2", "hf-old", "qwen2", "jinja", dtype="float32", vision=dict(ffn=32), language=dict(heads=2, kv_heads=1, ffn=32, theta=1e4)),
+        Variant("hf-old-qwen2", "hf-old", "qwen2", "jinja", dtype="float32", vision=dict(ffn=32), language=dict(heads=2, kv_heads=1, ffn=32, theta=1e4), faint=True),
         "square.png",
         "Answer the question using a single word or phrase.",
         seed=2500,
@@ -237,7 +237,7 @@ def complaints(case, checkpoint, stages):
     other = model(inputs_embeds=embedded, logits_to_keep=1).logits[0, -1]
     if reference.difference(stages["logits"], other) < 0.02:
         found.append("blind to token order")
-    for name in ("vision", "projected", "logits"):
+    for name in ("projected", "logits") if case.variant.faint else ("vision", "projected", "logits"):
         if not 0.5 < np.abs(stages[name]).max() < 200 or stages[name].std() < 0.3:
             found.append(f"{name} max {np.abs(stages[name]).max():.3g} std {stages[name].std():.3g}")
     return found, margin

@@ -232,6 +232,10 @@ def load(folder):
             assert config["llm_config"].get("tie_word_embeddings"), "no output head"
             state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
         model.load_state_dict(state, strict=True)
+        if config["vision_config"]["qk_normalization"]:
+            # Remote code gives these norms the encoder's epsilon, transformers its class default.
+            for layer in model.model.vision_tower.encoder.layer:
+                layer.attention.q_norm.variance_epsilon = layer.attention.k_norm.variance_epsilon = config["vision_config"]["layer_norm_eps"]
         if config["ps_version"] == "v1":
             patch_pixel_shuffle_v1(model)
         template = TEMPLATES[config["template"]]

@@ -10,13 +10,20 @@ pub(crate) async fn check(device: &Device) {
         for (seen, how) in [
             (vec![], GREEDY),
             (vec![], SampleParams { top_k: 50, temperature: 0.7, draw: 0.5, ..GREEDY }),
-            (vec![], SampleParams { top_k: 256, top_p: 0.9, draw: 0.999, ..GREEDY }),
+            (vec![], SampleParams { top_k: 64, top_p: 0.9, draw: 0.999, ..GREEDY }),
             (vec![], SampleParams { top_k: 7, top_p: 0.0, draw: 0.9, ..GREEDY }),
             (best(&logits), SampleParams { penalty: 1.3, ..GREEDY }),
             (best(&logits), SampleParams { top_k: 20, penalty: 1.1, temperature: 2.0, draw: 0.25, ..GREEDY }),
         ] {
             let got = words(sample(&tensor(&logits, [1, vocabulary], device), &seen, how)).await;
-            assert_eq!(got, [chosen(&logits, &seen, how)], "{vocabulary} logits, {how:?}");
+            // f32 sums may move the border between two candidates, or the end of the kept ones, by this much.
+            let shifts = [0.0, -1e-4, 1e-4];
+            let allowed = shifts.map(|draw| {
+                let near = |top_p: f32| SampleParams { draw: how.draw + draw, top_p: how.top_p + top_p, ..how };
+                shifts.map(|top_p| chosen(&logits, &seen, near(top_p)))
+            });
+            let allowed = allowed.as_flattened();
+            assert!(allowed.contains(&got[0]), "{vocabulary} logits, {how:?}: {got:?} is none of {allowed:?}");
         }
     }
     // Equal logits: the lowest id.
