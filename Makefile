@@ -9,7 +9,8 @@ WASM := $(TARGET)/wasm32-unknown-unknown/web
 BINDGEN := $(TARGET)/tools/bin/wasm-bindgen
 BINDGEN_VERSION := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-WASM_OPT_FLAGS := -O3 --all-features --strip-debug --strip-producers
+WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
+	--enable-reference-types --enable-sign-ext --enable-simd --strip-debug --strip-producers
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2500000
 
@@ -48,6 +49,12 @@ www/pkg/pagelens_bg.wasm: $(WASM)/pagelens.wasm $(BINDGEN) node_modules
 	cp $(TARGET)/pkg/pagelens.js www/pkg/
 	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/pkg/pagelens_bg.wasm -o $@
 
+# The kernel checks for the browser; never downloaded, so not optimised.
+tests/e2e/fixtures/kernels/kernels_bg.wasm: FORCE $(BINDGEN)
+	rustup target add wasm32-unknown-unknown
+	cargo build --profile web --target wasm32-unknown-unknown --example kernels --locked
+	$(BINDGEN) --target web --no-typescript --out-dir tests/e2e/fixtures/kernels $(WASM)/examples/kernels.wasm
+
 size: wasm
 	node tests/size.js www/pkg/pagelens_bg.wasm $(MAX_BROTLI)
 
@@ -57,12 +64,13 @@ ICD := /usr/share/vulkan/icd.d/lvp_icd.x86_64.json
 
 tools:
 	@command -v chromium >/dev/null && test -f $(ICD) && test -d /usr/share/fonts/truetype/dejavu || \
-		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium libvulkan1 mesa-vulkan-drivers fonts-dejavu-core; }
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium libvulkan1 mesa-vulkan-drivers \
+			fonts-dejavu-core fonts-liberation; }
 
 test-rust: tools
 	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
 
-test-page: tools native wasm size
+test-page: tools native wasm size tests/e2e/fixtures/kernels/kernels_bg.wasm
 	npm run check
 	PAGELENS_BIN=$(PAGELENS) npm run e2e
 

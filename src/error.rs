@@ -35,6 +35,10 @@ pub enum Error {
         reason: String,
     },
 
+    /// The device went away while it was working.
+    #[error("the GPU was lost while it was working; start again, with fewer tiles if it happens twice")]
+    DeviceLost,
+
     // --- pages and chat
     /// A picture file without a single byte.
     #[error("{file} is empty")]
@@ -364,6 +368,7 @@ impl Error {
             Self::Io { .. } => "io",
             Self::MissingFile { .. } => "missing-file",
             Self::Device { .. } => "device",
+            Self::DeviceLost => "device-lost",
             Self::ImageEmpty { .. } => "image-empty",
             Self::ImageFormat { .. } => "image-format",
             Self::ImageTruncated { .. } => "image-truncated",

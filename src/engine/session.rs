@@ -248,7 +248,7 @@ impl Session {
         seen.dedup();
         self.answer = Some(Answer {
             stops,
-            decoder: model.tokenizer.stream(),
+            decoder: model.tokenizer.stream().keep_boxes(),
             random: fastrand::Rng::with_seed(options.seed),
             options,
             logits,
@@ -290,7 +290,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Device`] where the device fails to hand back the id.
+    /// [`Error::DeviceLost`] where the device fails to hand back the id.
     pub async fn next_id(&mut self, model: &Model) -> Result<Option<u32>> {
         let Some(answer) = self.answer.as_mut().filter(|answer| answer.stop.is_none()) else {
             return Ok(None);
@@ -313,7 +313,7 @@ impl Session {
         let id = data
             .ok()
             .and_then(|data| data.convert::<u32>().try_to_vec::<u32>().ok()?.first().copied())
-            .ok_or_else(|| Error::Device { wanted: "gpu".to_owned(), reason: "the device was lost".to_owned() })?;
+            .ok_or(Error::DeviceLost)?;
         answer.last = Instant::now();
         answer.first.get_or_insert(answer.last);
         if answer.stops.contains(&id) {

@@ -102,7 +102,6 @@ async fn shaped<const D: usize>(tensor: Tensor<D>) -> Result<(Vec<usize>, Vec<f3
 }
 
 async fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let lost = |reason: String| Error::Device { wanted: "gpu".to_owned(), reason };
-    let data = tensor.into_data_async().await.map_err(|error| lost(error.to_string()))?;
-    data.try_to_vec::<f32>().map_err(|error| lost(format!("{error:?}")))
+    let data = tensor.into_data_async().await.map_err(|_| Error::DeviceLost)?;
+    data.try_to_vec::<f32>().map_err(|_| Error::DeviceLost)
 }

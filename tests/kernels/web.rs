@@ -1,4 +1,5 @@
-//! The kernel checks as a WebAssembly module: `tests/e2e/kernels.test.js` runs them in a browser.
+//! The kernel checks as a WebAssembly module: `tests/e2e/kernels.test.js` runs them in a browser. The library's own start
+//! function bridges panics and the log to the console.
 #![cfg(target_arch = "wasm32")]
 
 mod attention;
@@ -23,12 +24,6 @@ mod swiglu;
 
 use pagelens::gpu::Compute;
 use wasm_bindgen::prelude::*;
-
-#[wasm_bindgen(start)]
-fn start() {
-    console_error_panic_hook::set_once();
-    let _ = console_log::init_with_level(log::Level::Warn);
-}
 
 /// The kernels' names.
 #[wasm_bindgen]

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use pagelens::{Error, Result};
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -19,15 +20,22 @@ pub(crate) struct Args {
     dir: PathBuf,
 }
 
+/// What the page and its workers may do: nothing but this server, and pictures that they were given.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+    connect-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'";
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.dir.join("index.html").is_file() {
         return Err(Error::MissingFile { file: args.dir.join("index.html").display().to_string() });
     }
     let address = format!("127.0.0.1:{}", args.port);
     let failed = |error: std::io::Error| Error::Io { path: address.clone(), reason: error.to_string() };
+    let header = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     // Nothing is held back from a reload: the files are local.
-    let fresh = SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let app = Router::new().fallback_service(ServeDir::new(&args.dir)).layer(fresh);
+    let app = Router::new()
+        .fallback_service(ServeDir::new(&args.dir))
+        .layer(header(CACHE_CONTROL, "no-cache"))
+        .layer(header(CONTENT_SECURITY_POLICY, POLICY));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(&address).await.map_err(failed)?;
