@@ -36,7 +36,9 @@ pub enum Error {
     },
 
     /// The device went away while it was working.
-    #[error("the GPU was lost while it was working; start again, with fewer tiles if it happens twice")]
+    #[error(
+        "the GPU was lost while it was working; start again, with fewer tiles if it happens twice"
+    )]
     DeviceLost,
 
     // --- pages and chat
@@ -47,7 +49,9 @@ pub enum Error {
         file: String,
     },
     /// A file that is no picture, or a picture of a kind that is not read.
-    #[error("{file} is {format}, which is not supported yet; PNG, JPEG, WebP, GIF, BMP and TIFF pictures are")]
+    #[error(
+        "{file} is {format}, which is not supported yet; PNG, JPEG, WebP, GIF, BMP and TIFF pictures are"
+    )]
     ImageFormat {
         /// Name of the file.
         file: String,
@@ -69,7 +73,9 @@ pub enum Error {
         reason: String,
     },
     /// A picture above the limits; nothing of it was decoded.
-    #[error("{file} is too large: {width} x {height} pixels, {megabytes} MB decoded; at most {limit}")]
+    #[error(
+        "{file} is too large: {width} x {height} pixels, {megabytes} MB decoded; at most {limit}"
+    )]
     ImageTooLarge {
         /// Name of the file.
         file: String,
@@ -216,7 +222,9 @@ pub enum Error {
     #[error("stopped")]
     Stopped,
     /// The conversation does not fit the model's context.
-    #[error("the conversation needs {needed} tokens, but the model's context holds {context}; use fewer tiles or pages, or start a new conversation")]
+    #[error(
+        "the conversation needs {needed} tokens, but the model's context holds {context}; use fewer tiles or pages, or start a new conversation"
+    )]
     ContextFull {
         /// Prompt tokens plus the tokens asked for.
         needed: usize,

@@ -27,7 +27,10 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "gpu" => Ok(Self::Gpu),
             "cpu" => Ok(Self::Cpu),
-            other => Err(Error::Device { wanted: other.to_owned(), reason: "the choices are auto, gpu and cpu".to_owned() }),
+            other => Err(Error::Device {
+                wanted: other.to_owned(),
+                reason: "the choices are auto, gpu and cpu".to_owned(),
+            }),
         }
     }
 }
@@ -53,7 +56,10 @@ impl fmt::Display for Compute {
 impl Compute {
     /// The CPU.
     pub fn cpu() -> Self {
-        Self { device: Device::flex(), adapter: None }
+        Self {
+            device: Device::flex(),
+            adapter: None,
+        }
     }
 
     /// Opens the device for `choice`.
@@ -111,12 +117,26 @@ async fn set_up() -> Result<(Compute, Adapter)> {
     let (device, setup) = Device::wgpu_options()
         .init_with_setup_async()
         .await
-        .map_err(|error| Error::Device { wanted: "gpu".to_owned(), reason: error.to_string() })?;
+        .map_err(|error| Error::Device {
+            wanted: "gpu".to_owned(),
+            reason: error.to_string(),
+        })?;
     let info = setup.adapter.get_info();
     let words = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
     let software = info.device_type == wgpu::DeviceType::Cpu
-        || ["swiftshader", "llvmpipe", "lavapipe", "software"].iter().any(|word| words.contains(word));
-    let name = [&info.name, &info.driver].into_iter().find(|name| !name.is_empty());
+        || ["swiftshader", "llvmpipe", "lavapipe", "software"]
+            .iter()
+            .any(|word| words.contains(word));
+    let name = [&info.name, &info.driver]
+        .into_iter()
+        .find(|name| !name.is_empty());
     let adapter = Some(name.map_or_else(|| "WebGPU".to_owned(), Clone::clone));
-    Ok((Compute { device, adapter }, if software { Adapter::Software } else { Adapter::Hardware }))
+    Ok((
+        Compute { device, adapter },
+        if software {
+            Adapter::Software
+        } else {
+            Adapter::Hardware
+        },
+    ))
 }

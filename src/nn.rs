@@ -13,14 +13,18 @@ use crate::weights::{Checkpoint, Weight};
 
 /// A linear layer.
 pub struct Linear {
-    weight: Matrix,             // [out, in]
-    bias: Option<Tensor<1>>,    // [out]
+    weight: Matrix,          // [out, in]
+    bias: Option<Tensor<1>>, // [out]
 }
 
 impl Linear {
     /// `x . weight^T (+ bias)`: [rows, in] -> [rows, out].
     pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
-        matmul(x, &self.weight, self.bias.as_ref().map_or(Epilogue::None, Epilogue::Bias))
+        matmul(
+            x,
+            &self.weight,
+            self.bias.as_ref().map_or(Epilogue::None, Epilogue::Bias),
+        )
     }
 
     /// `gelu(x . weight^T + bias)`.
@@ -30,24 +34,42 @@ impl Linear {
 
     /// `residual + x . weight^T`, for layers without a bias.
     pub fn forward_residual(&self, x: &Tensor<2>, residual: &Tensor<2>) -> Tensor<2> {
-        assert!(self.bias.is_none(), "a residual layer with a bias needs its layer scale");
+        assert!(
+            self.bias.is_none(),
+            "a residual layer with a bias needs its layer scale"
+        );
         matmul(x, &self.weight, Epilogue::Residual(residual))
     }
 
     /// `residual + layer_scale * (x . weight^T + bias)`.
-    pub fn forward_scaled_residual(&self, x: &Tensor<2>, layer_scale: &Tensor<1>, residual: &Tensor<2>) -> Tensor<2> {
-        matmul(x, &self.weight, Epilogue::ScaledResidual { bias: self.bias(), layer_scale, residual })
+    pub fn forward_scaled_residual(
+        &self,
+        x: &Tensor<2>,
+        layer_scale: &Tensor<1>,
+        residual: &Tensor<2>,
+    ) -> Tensor<2> {
+        matmul(
+            x,
+            &self.weight,
+            Epilogue::ScaledResidual {
+                bias: self.bias(),
+                layer_scale,
+                residual,
+            },
+        )
     }
 
     fn bias(&self) -> &Tensor<1> {
-        self.bias.as_ref().expect("this layer has a bias in every family")
+        self.bias
+            .as_ref()
+            .expect("this layer has a bias in every family")
     }
 }
 
 /// A norm over rows: LayerNorm where there is a bias, RMSNorm where there is none.
 pub struct Norm {
-    weight: Tensor<1>,          // [width]
-    bias: Option<Tensor<1>>,    // [width]
+    weight: Tensor<1>,       // [width]
+    bias: Option<Tensor<1>>, // [width]
     eps: f32,
 }
 
@@ -73,7 +95,10 @@ pub struct Precisions {
 impl Precisions {
     /// The same everywhere.
     pub fn all(precision: Precision) -> Self {
-        Self { vision: precision, language: precision }
+        Self {
+            vision: precision,
+            language: precision,
+        }
     }
 }
 
@@ -98,8 +123,19 @@ impl<'a> Loader<'a> {
     ) -> Self {
         let specs = checkpoint.config().tensors();
         let total = specs.iter().map(count).sum();
-        let specs = specs.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
-        Self { checkpoint, specs, precisions, device: device.clone(), progress, done: 0, total }
+        let specs = specs
+            .into_iter()
+            .map(|spec| (spec.name.clone(), spec))
+            .collect();
+        Self {
+            checkpoint,
+            specs,
+            precisions,
+            device: device.clone(),
+            progress,
+            done: 0,
+            total,
+        }
     }
 
     /// Where the weights go.
@@ -110,7 +146,9 @@ impl<'a> Loader<'a> {
     /// A matrix, in the precision asked for.
     pub async fn matrix(&mut self, name: &str) -> Result<Matrix> {
         Ok(match self.read(name).await? {
-            Weight::Dense { shape, data } => Matrix::dense(data, [shape[0], shape[1]], &self.device),
+            Weight::Dense { shape, data } => {
+                Matrix::dense(data, [shape[0], shape[1]], &self.device)
+            }
             Weight::Quantized(matrix) => Matrix::packed(matrix, &self.device),
         })
     }
@@ -132,14 +170,22 @@ impl<'a> Loader<'a> {
     /// A linear layer: `stem.weight` and, where the config has it, `stem.bias`.
     pub async fn linear(&mut self, stem: &str, bias: bool) -> Result<Linear> {
         let weight = self.matrix(&format!("{stem}.weight")).await?;
-        let bias = if bias { Some(self.vector(&format!("{stem}.bias")).await?) } else { None };
+        let bias = if bias {
+            Some(self.vector(&format!("{stem}.bias")).await?)
+        } else {
+            None
+        };
         Ok(Linear { weight, bias })
     }
 
     /// A norm: `stem.weight` and, for a LayerNorm, `stem.bias`.
     pub async fn norm(&mut self, stem: &str, bias: bool, eps: f32) -> Result<Norm> {
         let weight = self.vector(&format!("{stem}.weight")).await?;
-        let bias = if bias { Some(self.vector(&format!("{stem}.bias")).await?) } else { None };
+        let bias = if bias {
+            Some(self.vector(&format!("{stem}.bias")).await?)
+        } else {
+            None
+        };
         Ok(Norm { weight, bias, eps })
     }
 
@@ -151,7 +197,10 @@ impl<'a> Loader<'a> {
     }
 
     async fn read(&mut self, name: &str) -> Result<Weight> {
-        let spec = self.specs.get(name).unwrap_or_else(|| panic!("{name} is not in the config's list of tensors"));
+        let spec = self
+            .specs
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is not in the config's list of tensors"));
         let precision = spec.precision(self.precisions.vision, self.precisions.language);
         let weight = self.checkpoint.weight(name, precision).await?;
         self.done += count(spec);

@@ -66,8 +66,14 @@ struct WireOptions {
 impl Engine {
     /// Loads the model whose files `read(file, start, end)` hands out, onto `device` ("auto", "gpu", "cpu").
     /// `on_progress(phase, done, total)` follows the weights.
-    pub async fn load(read: Function, device: String, on_progress: Function) -> std::result::Result<Engine, JsValue> {
-        load(read, &device, &on_progress).await.map_err(|error| thrown(&error))
+    pub async fn load(
+        read: Function,
+        device: String,
+        on_progress: Function,
+    ) -> std::result::Result<Engine, JsValue> {
+        load(read, &device, &on_progress)
+            .await
+            .map_err(|error| thrown(&error))
     }
 
     /// `{ model, device, adapter, max_tiles, image_size, context }`.
@@ -101,16 +107,33 @@ impl Engine {
         let pictures: Vec<_> = images
             .iter()
             .enumerate()
-            .map(|(index, bytes)| Picture { name: format!("picture {}", index + 1), bytes: bytes.to_vec().into() })
+            .map(|(index, bytes)| Picture {
+                name: format!("picture {}", index + 1),
+                bytes: bytes.to_vec().into(),
+            })
             .collect();
         let go_on = async |done: usize, total: usize| {
-            let answer = on_progress.call3(&JsValue::NULL, &"vision".into(), &done.into(), &total.into());
+            let answer = on_progress.call3(
+                &JsValue::NULL,
+                &"vision".into(),
+                &done.into(),
+                &total.into(),
+            );
             match answer {
                 Ok(answer) => JsFuture::from(Promise::resolve(&answer)).await != Ok(JsValue::FALSE),
                 Err(_) => false,
             }
         };
-        let started = self.session.start(&self.model, &messages, &pictures, generate_options(options), go_on).await;
+        let started = self
+            .session
+            .start(
+                &self.model,
+                &messages,
+                &pictures,
+                generate_options(options),
+                go_on,
+            )
+            .await;
         let started = started.map_err(|error| thrown(&error))?;
         Ok(object(&serde_json::json!({
             "prompt_tokens": started.prompt_tokens,
@@ -122,7 +145,11 @@ impl Engine {
 
     /// The next token: `{ text, done }`, on the last one also `stop_reason` and `usage`.
     pub async fn next(&mut self) -> std::result::Result<JsValue, JsValue> {
-        let step = self.session.next(&self.model).await.map_err(|error| thrown(&error))?;
+        let step = self
+            .session
+            .next(&self.model)
+            .await
+            .map_err(|error| thrown(&error))?;
         let mut answer = serde_json::json!({ "text": step.text, "done": step.stop.is_some() });
         if let Some(stop) = step.stop {
             answer["stop_reason"] = stop.as_str().into();
@@ -145,12 +172,27 @@ async fn load(read: Function, device: &str, on_progress: &Function) -> Result<En
         let percent = done * 100 / total.max(1);
         if percent > shown {
             shown = percent;
-            let _ = on_progress.call3(&JsValue::NULL, &"load".into(), &(done as f64).into(), &(total as f64).into());
+            let _ = on_progress.call3(
+                &JsValue::NULL,
+                &"load".into(),
+                &(done as f64).into(),
+                &(total as f64).into(),
+            );
         }
     };
-    let model = Model::load(&checkpoint, compute, Precisions::all(Precision::Q8), &mut progress).await?;
+    let model = Model::load(
+        &checkpoint,
+        compute,
+        Precisions::all(Precision::Q8),
+        &mut progress,
+    )
+    .await?;
     let name = checkpoint.name().unwrap_or("checkpoint").to_owned();
-    Ok(Engine { name, model, session: Session::new() })
+    Ok(Engine {
+        name,
+        model,
+        session: Session::new(),
+    })
 }
 
 fn message(wire: WireMessage) -> Message {
@@ -163,7 +205,10 @@ fn message(wire: WireMessage) -> Message {
         WirePart::Text { text } => Part::Text(text),
         WirePart::Image { index } => Part::Image(index),
     });
-    Message { role, content: content.collect() }
+    Message {
+        role,
+        content: content.collect(),
+    }
 }
 
 fn generate_options(wire: WireOptions) -> GenerateOptions {
@@ -173,7 +218,9 @@ fn generate_options(wire: WireOptions) -> GenerateOptions {
         temperature: wire.temperature.unwrap_or(default.temperature),
         top_p: wire.top_p.unwrap_or(default.top_p),
         top_k: wire.top_k.unwrap_or(default.top_k),
-        repetition_penalty: wire.repetition_penalty.unwrap_or(default.repetition_penalty),
+        repetition_penalty: wire
+            .repetition_penalty
+            .unwrap_or(default.repetition_penalty),
         seed: wire.seed.unwrap_or(default.seed),
         max_tiles: wire.max_tiles,
     }
@@ -191,7 +238,10 @@ fn usage(usage: &Usage) -> serde_json::Value {
 
 /// A plain JavaScript value, through its JSON.
 fn parse<T: for<'a> Deserialize<'a>>(value: &JsValue, what: &str) -> Result<T> {
-    let wrong = |reason: String| Error::Request { what: what.to_owned(), reason };
+    let wrong = |reason: String| Error::Request {
+        what: what.to_owned(),
+        reason,
+    };
     let text = js_sys::JSON::stringify(value).map_err(|_| wrong("not plain data".to_owned()))?;
     serde_json::from_str(&String::from(text)).map_err(|error| wrong(error.to_string()))
 }

@@ -24,17 +24,37 @@ fn fails(arguments: &[&str], words: &[&str]) {
     let output = pagelens(arguments);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
-    let lines: Vec<_> = message.lines().filter(|line| line.starts_with("pagelens: ")).collect();
+    let lines: Vec<_> = message
+        .lines()
+        .filter(|line| line.starts_with("pagelens: "))
+        .collect();
     assert_eq!(lines.len(), 1, "{arguments:?}: {message}");
     for word in words {
-        assert!(lines[0].contains(word), "{arguments:?}: {:?} does not say {word:?}", lines[0]);
+        assert!(
+            lines[0].contains(word),
+            "{arguments:?}: {:?} does not say {word:?}",
+            lines[0]
+        );
     }
-    assert!(output.stdout.is_empty(), "{arguments:?}: {}", text(&output.stdout));
+    assert!(
+        output.stdout.is_empty(),
+        "{arguments:?}: {}",
+        text(&output.stdout)
+    );
 }
 
 fn ask(model: &Path, more: &[&str]) -> serde_json::Value {
     let model = model.to_str().expect("a path in UTF-8");
-    let mut arguments = vec!["ask", "--model", model, "--device", "cpu", "--max-tokens", "6", "--json"];
+    let mut arguments = vec![
+        "ask",
+        "--model",
+        model,
+        "--device",
+        "cpu",
+        "--max-tokens",
+        "6",
+        "--json",
+    ];
     arguments.extend(more);
     arguments.extend([PICTURE, "Read it."]);
     let output = pagelens(&arguments);
@@ -44,7 +64,13 @@ fn ask(model: &Path, more: &[&str]) -> serde_json::Value {
 
 #[test]
 fn usage_is_exit_code_2() {
-    for arguments in [&["ask"][..], &["ask", "only-one"], &["ask", "--max-tiles", "41", "a", "b"], &["nonsense"], &["trace"]] {
+    for arguments in [
+        &["ask"][..],
+        &["ask", "only-one"],
+        &["ask", "--max-tiles", "41", "a", "b"],
+        &["nonsense"],
+        &["trace"],
+    ] {
         assert_eq!(pagelens(arguments).status.code(), Some(2), "{arguments:?}");
     }
     assert_eq!(pagelens(&["--help"]).status.code(), Some(0));
@@ -52,8 +78,14 @@ fn usage_is_exit_code_2() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    fails(&["ask", "--model", CASE, "no-such.png", "?"], &["no-such.png"]);
-    fails(&["ask", "--model", CASE, "--device", "cpu", "Cargo.toml", "?"], &["Cargo.toml"]);
+    fails(
+        &["ask", "--model", CASE, "no-such.png", "?"],
+        &["no-such.png"],
+    );
+    fails(
+        &["ask", "--model", CASE, "--device", "cpu", "Cargo.toml", "?"],
+        &["Cargo.toml"],
+    );
     fails(&["ask", "--model", "src", PICTURE, "?"], &["config.json"]);
     fails(&["pack", "no-such-folder", "out"], &["config.json"]);
     fails(&["serve", "--dir", "src"], &["src/index.html"]);
@@ -83,10 +115,29 @@ fn json_has_every_field() {
 
 #[test]
 fn the_answer_streams_to_stdout_and_the_rest_to_stderr() {
-    let output = pagelens(&["ask", "--model", CASE, "--device", "cpu", "--max-tokens", "6", "--weights", "f32", PICTURE, "Read it."]);
+    let output = pagelens(&[
+        "ask",
+        "--model",
+        CASE,
+        "--device",
+        "cpu",
+        "--max-tokens",
+        "6",
+        "--weights",
+        "f32",
+        PICTURE,
+        "Read it.",
+    ]);
     let streamed = text(&output.stdout);
-    assert_eq!(streamed.trim_end_matches('\n'), ask(Path::new(CASE), &["--weights", "f32"])["text"]);
-    assert!(text(&output.stderr).contains("running on the CPU"), "{}", text(&output.stderr));
+    assert_eq!(
+        streamed.trim_end_matches('\n'),
+        ask(Path::new(CASE), &["--weights", "f32"])["text"]
+    );
+    assert!(
+        text(&output.stderr).contains("running on the CPU"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -95,9 +146,20 @@ fn a_pack_answers_as_its_checkpoint() {
     for (precision, name) in [("q8", "eight"), ("q4", "four")] {
         let pack: PathBuf = folder.path().join(name);
         let out = pack.to_str().expect("a path in UTF-8");
-        let packed = pagelens(&["pack", CASE, out, "--vision", precision, "--language", precision]);
+        let packed = pagelens(&[
+            "pack",
+            CASE,
+            out,
+            "--vision",
+            precision,
+            "--language",
+            precision,
+        ]);
         assert!(packed.status.success(), "{}", text(&packed.stderr));
-        let (mut from_pack, mut from_folder) = (ask(&pack, &[]), ask(Path::new(CASE), &["--weights", precision]));
+        let (mut from_pack, mut from_folder) = (
+            ask(&pack, &[]),
+            ask(Path::new(CASE), &["--weights", precision]),
+        );
         for answer in [&mut from_pack, &mut from_folder] {
             let answer = answer.as_object_mut().expect("an object");
             answer.remove("ttft_ms");
@@ -105,5 +167,12 @@ fn a_pack_answers_as_its_checkpoint() {
         }
         assert_eq!(from_pack, from_folder, "{precision}");
     }
-    fails(&["pack", CASE, folder.path().join("four").to_str().expect("a path")], &["not empty"]);
+    fails(
+        &[
+            "pack",
+            CASE,
+            folder.path().join("four").to_str().expect("a path"),
+        ],
+        &["not empty"],
+    );
 }

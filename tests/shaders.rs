@@ -12,10 +12,21 @@ const MAX_STORAGE_BUFFERS: usize = 8;
 #[test]
 fn every_shader_is_valid_and_within_limits() {
     let shaders = pagelens::kernels::all_shaders();
-    assert!(shaders.len() > 50, "only {} shaders are listed", shaders.len());
+    assert!(
+        shaders.len() > 50,
+        "only {} shaders are listed",
+        shaders.len()
+    );
     for (shader, workgroup) in shaders {
         // The launch adds the binding of the uniform parameters; here it is found by trying.
-        let linted = (1..=MAX_STORAGE_BUFFERS).find_map(|params| lint(&shader.clone().constant("PARAMS", params).source(), workgroup, params).transpose());
+        let linted = (1..=MAX_STORAGE_BUFFERS).find_map(|params| {
+            lint(
+                &shader.clone().constant("PARAMS", params).source(),
+                workgroup,
+                params,
+            )
+            .transpose()
+        });
         match linted {
             Some(Ok(())) => {}
             Some(Err(reason)) => panic!("{reason}\n{}", shader.source()),
@@ -26,8 +37,14 @@ fn every_shader_is_valid_and_within_limits() {
 
 /// `Ok(None)` where the bindings do not end at `params`.
 fn lint(source: &str, workgroup: usize, params: usize) -> Result<Option<()>, String> {
-    let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    let info = match Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32).validate(&module) {
+    let module =
+        naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    let info = match Validator::new(
+        ValidationFlags::all(),
+        Capabilities::SHADER_FLOAT16_IN_FLOAT32,
+    )
+    .validate(&module)
+    {
         Ok(info) => info,
         // Two buffers on one index: not this number of parameters.
         Err(error) if format!("{error:?}").contains("BindingCollision") => return Ok(None),
@@ -38,9 +55,14 @@ fn lint(source: &str, workgroup: usize, params: usize) -> Result<Option<()>, Str
     let mut bindings: Vec<usize> = Vec::new();
     let mut uniforms = 0;
     for (handle, variable) in module.global_variables.iter() {
-        let Some(binding) = &variable.binding else { continue };
+        let Some(binding) = &variable.binding else {
+            continue;
+        };
         if used[handle].is_empty() {
-            return Err(format!("binding {} ({:?}) is never used", binding.binding, variable.name));
+            return Err(format!(
+                "binding {} ({:?}) is never used",
+                binding.binding, variable.name
+            ));
         }
         uniforms += usize::from(variable.space == AddressSpace::Uniform);
         bindings.push(binding.binding as usize);
@@ -50,11 +72,15 @@ fn lint(source: &str, workgroup: usize, params: usize) -> Result<Option<()>, Str
         return Ok(None);
     }
     if uniforms != 1 || entry.name != "main" {
-        return Err("one uniform Params and an entry point called main are the convention".to_owned());
+        return Err(
+            "one uniform Params and an entry point called main are the convention".to_owned(),
+        );
     }
     let invocations: u32 = entry.workgroup_size.iter().product();
     if invocations > MAX_INVOCATIONS || invocations as usize != workgroup {
-        return Err(format!("{invocations} invocations, the wrapper says {workgroup}"));
+        return Err(format!(
+            "{invocations} invocations, the wrapper says {workgroup}"
+        ));
     }
     let bytes = workgroup_bytes(&module);
     if bytes > MAX_WORKGROUP_BYTES {
@@ -64,6 +90,11 @@ fn lint(source: &str, workgroup: usize, params: usize) -> Result<Option<()>, Str
 }
 
 fn workgroup_bytes(module: &Module) -> u32 {
-    let variables = module.global_variables.iter().filter(|(_, variable)| variable.space == AddressSpace::WorkGroup);
-    variables.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx())).sum()
+    let variables = module
+        .global_variables
+        .iter()
+        .filter(|(_, variable)| variable.space == AddressSpace::WorkGroup);
+    variables
+        .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+        .sum()
 }

@@ -54,7 +54,14 @@ impl Model {
         let projector = Projector::load(&config, &mut loader).await?;
         let context = config.language.max_positions.min(CONTEXT_CEILING);
         let decoder = Decoder::load(&config.language, &mut loader, context).await?;
-        Ok(Self { config, tokenizer, compute, encoder, projector, decoder })
+        Ok(Self {
+            config,
+            tokenizer,
+            compute,
+            encoder,
+            projector,
+            decoder,
+        })
     }
 
     /// Positions a conversation may fill.
@@ -69,21 +76,33 @@ impl Model {
 
     /// A page's tiles, [tiles, 3, S, S].
     pub fn pixel_values(&self, page: &Page, tiling: &TilingConfig) -> Tensor<4> {
-        pixel_values(page, tiling, self.config.vision.image_size, &self.compute.device)
+        pixel_values(
+            page,
+            tiling,
+            self.config.vision.image_size,
+            &self.compute.device,
+        )
     }
 
     /// Hidden states [1 + N, C], the class token first, and visual tokens [tokens a tile, D] of tile `index`. A tile at a
     /// time keeps the widest activation below WebGPU's 128 MiB binding, whatever the page.
     pub fn encode(&self, pixel_values: &Tensor<4>, index: usize) -> (Tensor<2>, Tensor<2>) {
         let [_, channels, height, width] = pixel_values.dims();
-        let tile = pixel_values.clone().slice([index..index + 1, 0..channels, 0..height, 0..width]);
+        let tile = pixel_values
+            .clone()
+            .slice([index..index + 1, 0..channels, 0..height, 0..width]);
         let hidden = self.encoder.forward(&tile);
         let visual = self.projector.forward(&hidden);
         (hidden, visual)
     }
 
     /// Runs `sources` at the cache's end and returns the logits after the last of them, [1, V].
-    pub fn forward(&self, sources: &[Source], visual: Option<&Tensor<2>>, cache: &mut KvCache) -> Tensor<2> {
+    pub fn forward(
+        &self,
+        sources: &[Source],
+        visual: Option<&Tensor<2>>,
+        cache: &mut KvCache,
+    ) -> Tensor<2> {
         let mut logits = None;
         for rows in sources.chunks(PREFILL_ROWS) {
             let x = self.decoder.embed(rows, visual, &self.compute.device);

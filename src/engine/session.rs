@@ -9,8 +9,8 @@ use web_time::Instant;
 
 use super::model::Model;
 use crate::chat::Message;
-use crate::chat::prompt::{self, Prompt};
 use crate::chat::StreamDecoder;
+use crate::chat::prompt::{self, Prompt};
 use crate::config::TilingConfig;
 use crate::error::{Error, Result};
 use crate::kernels::embed::Source;
@@ -133,8 +133,8 @@ struct Answer {
     stops: HashSet<u32>,
     decoder: StreamDecoder,
     random: fastrand::Rng,
-    logits: Tensor<2>,      // [1, V], of the next token
-    seen: Vec<u32>,         // ids once each, for the repetition penalty
+    logits: Tensor<2>, // [1, V], of the next token
+    seen: Vec<u32>,    // ids once each, for the repetition penalty
     began: Instant,
     first: Option<Instant>,
     last: Instant,
@@ -183,7 +183,10 @@ impl Session {
         for picture in pictures {
             let key = (Sha256::digest(&picture.bytes).into(), tiling.max_tiles);
             if !self.pictures.contains_key(&key) {
-                let options = DecodeOptions { name: picture.name.clone(), ..DecodeOptions::default() };
+                let options = DecodeOptions {
+                    name: picture.name.clone(),
+                    ..DecodeOptions::default()
+                };
                 let pixel_values = model.pixel_values(&decode(&picture.bytes, &options)?, &tiling);
                 let tiles = pixel_values.dims()[0];
                 let mut visual = Vec::with_capacity(tiles);
@@ -200,11 +203,30 @@ impl Session {
         self.pictures.retain(|key, _| keys.contains(key));
         let visuals: Vec<_> = keys.iter().map(|key| self.pictures[key].clone()).collect();
         let tokens_per_tile = model.tokens_per_tile();
-        let tiles: Vec<_> = visuals.iter().map(|visual| visual.dims()[0] / tokens_per_tile).collect();
-        let prompt = prompt::build(&model.config.chat, &model.tokenizer, messages, &tiles, tokens_per_tile)?;
-        let (prompt_tokens, image_tokens) = (prompt.ids.len(), prompt.images.iter().map(|span| span.len).sum());
-        let cached_tokens = self.prefill(model, prompt, &keys, &visuals, options, began).await?;
-        Ok(Started { tiles, prompt_tokens, image_tokens, cached_tokens })
+        let tiles: Vec<_> = visuals
+            .iter()
+            .map(|visual| visual.dims()[0] / tokens_per_tile)
+            .collect();
+        let prompt = prompt::build(
+            &model.config.chat,
+            &model.tokenizer,
+            messages,
+            &tiles,
+            tokens_per_tile,
+        )?;
+        let (prompt_tokens, image_tokens) = (
+            prompt.ids.len(),
+            prompt.images.iter().map(|span| span.len).sum(),
+        );
+        let cached_tokens = self
+            .prefill(model, prompt, &keys, &visuals, options, began)
+            .await?;
+        Ok(Started {
+            tiles,
+            prompt_tokens,
+            image_tokens,
+            cached_tokens,
+        })
     }
 
     /// Prefills `prompt` and readies the answer; returns how many positions the cache still held.
@@ -219,22 +241,36 @@ impl Session {
     ) -> Result<usize> {
         let needed = prompt.ids.len() + 1;
         if needed > model.context() {
-            return Err(Error::ContextFull { needed, context: model.context() });
+            return Err(Error::ContextFull {
+                needed,
+                context: model.context(),
+            });
         }
         let mut sources: Vec<Source> = prompt.ids.iter().map(|&id| Source::Token(id)).collect();
         let mut slots: Vec<Slot> = prompt.ids.iter().map(|&id| Slot::Token(id)).collect();
         let first_rows: Vec<_> = visuals
             .iter()
-            .scan(0, |next, visual| Some(std::mem::replace(next, *next + visual.dims()[0])))
+            .scan(0, |next, visual| {
+                Some(std::mem::replace(next, *next + visual.dims()[0]))
+            })
             .collect();
         for span in &prompt.images {
             for row in 0..span.len {
                 sources[span.start + row] = Source::Visual((first_rows[span.image] + row) as u32);
-                slots[span.start + row] = Slot::Visual { picture: keys[span.image], row: row as u32 };
+                slots[span.start + row] = Slot::Visual {
+                    picture: keys[span.image],
+                    row: row as u32,
+                };
             }
         }
         // The last row is always run again: its logits are what the answer begins with.
-        let shared = self.slots.iter().zip(&slots).take_while(|(a, b)| a == b).count().min(slots.len() - 1);
+        let shared = self
+            .slots
+            .iter()
+            .zip(&slots)
+            .take_while(|(a, b)| a == b)
+            .count()
+            .min(slots.len() - 1);
         let room = (needed + options.max_tokens).min(model.context());
         let cache = self.reserve(model, room, shared);
         let visual = (!visuals.is_empty()).then(|| Tensor::cat(visuals.to_vec(), 0));
@@ -242,7 +278,10 @@ impl Session {
         self.slots = slots;
 
         let chat = &model.config.chat;
-        let stops = prompt::Markers::new(chat, &model.tokenizer)?.stop.into_iter().collect();
+        let stops = prompt::Markers::new(chat, &model.tokenizer)?
+            .stop
+            .into_iter()
+            .collect();
         let mut seen: Vec<u32> = prompt.ids.clone();
         seen.sort_unstable();
         seen.dedup();
@@ -276,7 +315,8 @@ impl Session {
             Some(cache) if cache.context >= room => cache,
             kept => {
                 let context = room.next_multiple_of(CONTEXT_STEP).min(model.context());
-                let mut cache = KvCache::new(&model.config.language, context, &model.compute.device);
+                let mut cache =
+                    KvCache::new(&model.config.language, context, &model.compute.device);
                 if let Some(kept) = kept {
                     cache.adopt(kept);
                 }
@@ -295,7 +335,14 @@ impl Session {
         let Some(answer) = self.answer.as_mut().filter(|answer| answer.stop.is_none()) else {
             return Ok(None);
         };
-        let GenerateOptions { temperature, top_k, top_p, repetition_penalty, max_tokens, .. } = answer.options;
+        let GenerateOptions {
+            temperature,
+            top_k,
+            top_p,
+            repetition_penalty,
+            max_tokens,
+            ..
+        } = answer.options;
         if answer.usage.completion_tokens >= max_tokens || self.slots.len() >= model.context() {
             answer.stop = Some(StopReason::Length);
             return Ok(None);
@@ -308,11 +355,21 @@ impl Session {
             penalty: repetition_penalty,
             draw: answer.random.f32(),
         };
-        let seen: &[u32] = if repetition_penalty == 1.0 { &[] } else { &answer.seen };
+        let seen: &[u32] = if repetition_penalty == 1.0 {
+            &[]
+        } else {
+            &answer.seen
+        };
         let data = sample(&answer.logits, seen, how).into_data_async().await;
         let id = data
             .ok()
-            .and_then(|data| data.convert::<u32>().try_to_vec::<u32>().ok()?.first().copied())
+            .and_then(|data| {
+                data.convert::<u32>()
+                    .try_to_vec::<u32>()
+                    .ok()?
+                    .first()
+                    .copied()
+            })
             .ok_or(Error::DeviceLost)?;
         answer.last = Instant::now();
         answer.first.get_or_insert(answer.last);
@@ -340,13 +397,19 @@ impl Session {
     pub async fn next(&mut self, model: &Model) -> Result<Step> {
         let id = self.next_id(model).await?;
         let Some(answer) = self.answer.as_mut() else {
-            return Ok(Step { text: String::new(), stop: Some(StopReason::Stop) });
+            return Ok(Step {
+                text: String::new(),
+                stop: Some(StopReason::Stop),
+            });
         };
         let text = match (id, answer.stop) {
             (Some(id), None) => answer.decoder.push(id),
             _ => answer.decoder.flush(),
         };
-        Ok(Step { text, stop: answer.stop })
+        Ok(Step {
+            text,
+            stop: answer.stop,
+        })
     }
 
     /// The logits of the next token, [1, V], before it is sampled.
@@ -356,7 +419,9 @@ impl Session {
 
     /// Counts and times so far.
     pub fn usage(&self) -> Usage {
-        let Some(answer) = &self.answer else { return Usage::default() };
+        let Some(answer) = &self.answer else {
+            return Usage::default();
+        };
         let mut usage = answer.usage;
         if let Some(first) = answer.first {
             usage.ttft_ms = (first - answer.began).as_secs_f64() * 1e3;
@@ -372,5 +437,9 @@ impl Session {
 /// The checkpoint's tiling under the user's limit.
 pub(super) fn tiling(config: &TilingConfig, max_tiles: Option<usize>) -> TilingConfig {
     let max_tiles = max_tiles.unwrap_or(config.max_tiles).max(1);
-    TilingConfig { min_tiles: config.min_tiles.min(max_tiles), max_tiles, thumbnail: config.thumbnail }
+    TilingConfig {
+        min_tiles: config.min_tiles.min(max_tiles),
+        max_tiles,
+        thumbnail: config.thumbnail,
+    }
 }

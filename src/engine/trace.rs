@@ -57,11 +57,25 @@ pub struct Trace {
 pub async fn trace(request: TraceRequest) -> Result<Trace> {
     let checkpoint = Checkpoint::open(request.source).await?;
     let compute = Compute::open(request.device).await?;
-    let model = Model::load(&checkpoint, compute, Precisions::all(request.precision), &mut |_, _| {}).await?;
-    let page = decode(&request.image, &DecodeOptions { apply_exif: false, ..DecodeOptions::default() })?;
+    let model = Model::load(
+        &checkpoint,
+        compute,
+        Precisions::all(request.precision),
+        &mut |_, _| {},
+    )
+    .await?;
+    let page = decode(
+        &request.image,
+        &DecodeOptions {
+            apply_exif: false,
+            ..DecodeOptions::default()
+        },
+    )?;
     let pixel_values = model.pixel_values(&page, &tiling(&model.config.tiling, request.max_tiles));
     let [tiles, ..] = pixel_values.dims();
-    let (hidden, visual): (Vec<_>, Vec<_>) = (0..tiles).map(|tile| model.encode(&pixel_values, tile)).unzip();
+    let (hidden, visual): (Vec<_>, Vec<_>) = (0..tiles)
+        .map(|tile| model.encode(&pixel_values, tile))
+        .unzip();
     let visual = Tensor::cat(visual, 0);
 
     let mut messages = Vec::new();
@@ -69,15 +83,36 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
         messages.push(Message::text(Role::System, system));
     }
     let content = vec![Part::Image(0), Part::Text(request.prompt.clone())];
-    messages.push(Message { role: Role::User, content });
+    messages.push(Message {
+        role: Role::User,
+        content,
+    });
     let tokens_per_tile = model.tokens_per_tile();
-    let prompt = prompt::build(&model.config.chat, &model.tokenizer, &messages, &[tiles], tokens_per_tile)?;
+    let prompt = prompt::build(
+        &model.config.chat,
+        &model.tokenizer,
+        &messages,
+        &[tiles],
+        tokens_per_tile,
+    )?;
     let input_ids = prompt.ids.clone();
 
     let mut session = Session::new();
-    let options = GenerateOptions { max_tokens: request.max_tokens, ..GenerateOptions::default() };
+    let options = GenerateOptions {
+        max_tokens: request.max_tokens,
+        ..GenerateOptions::default()
+    };
     let visuals = std::slice::from_ref(&visual);
-    session.prefill(&model, prompt, &[([0; 32], 0)], visuals, options, Instant::now()).await?;
+    session
+        .prefill(
+            &model,
+            prompt,
+            &[([0; 32], 0)],
+            visuals,
+            options,
+            Instant::now(),
+        )
+        .await?;
     let logits = values(session.logits().expect("a started answer").clone()).await?;
     let mut generated = Vec::new();
     while let Some(id) = session.next_id(&model).await? {
@@ -86,7 +121,9 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
 
     let width = model.config.vision.hidden_size;
     let positions = model.config.vision.positions();
-    let hidden = Tensor::cat(hidden, 0).reshape([tiles, positions, width]).slice([0..tiles, 1..positions, 0..width]);
+    let hidden = Tensor::cat(hidden, 0)
+        .reshape([tiles, positions, width])
+        .slice([0..tiles, 1..positions, 0..width]);
     Ok(Trace {
         pixel_values: shaped(pixel_values).await?,
         vision: shaped(hidden).await?,
@@ -102,6 +139,9 @@ async fn shaped<const D: usize>(tensor: Tensor<D>) -> Result<(Vec<usize>, Vec<f3
 }
 
 async fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor.into_data_async().await.map_err(|_| Error::DeviceLost)?;
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|_| Error::DeviceLost)?;
     data.try_to_vec::<f32>().map_err(|_| Error::DeviceLost)
 }

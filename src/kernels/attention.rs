@@ -21,7 +21,10 @@ pub(super) fn shader(head_dim: usize) -> Shader {
 
 /// A kernel on the shared flash-attention core: keys and values of a chunk fill 16 KiB of workgroup memory at most.
 pub(super) fn flash_shader(main: Fragment, head_dim: usize) -> Shader {
-    assert!(head_dim <= 256, "attention: heads of {head_dim} exceed the kernel's 256");
+    assert!(
+        head_dim <= 256,
+        "attention: heads of {head_dim} exceed the kernel's 256"
+    );
     Shader::new(&[fragment!("shared/attention_core"), main])
         .constant("BLOCK", BLOCK)
         .constant("HEAD_DIM", head_dim)
@@ -32,10 +35,16 @@ pub(super) fn flash_shader(main: Fragment, head_dim: usize) -> Shader {
 /// scale `head_dim^-0.5`, each tile on its own.
 pub fn attention(qkv: &Tensor<2>, length: usize, heads: usize) -> Tensor<2> {
     let [rows, columns] = qkv.dims();
-    assert!(rows % length == 0 && columns % (3 * heads) == 0, "attention: qkv [{rows}, {columns}], {length} x {heads} heads");
+    assert!(
+        rows % length == 0 && columns % (3 * heads) == 0,
+        "attention: qkv [{rows}, {columns}], {length} x {heads} heads"
+    );
     let (tiles, head_dim) = (rows / length, columns / 3 / heads);
     if on_gpu(qkv) {
-        let params = Params { length: length as u32, heads: heads as u32 };
+        let params = Params {
+            length: length as u32,
+            heads: heads as u32,
+        };
         return Launch::new(shader(head_dim))
             .tensor(qkv)
             .output([rows, heads * head_dim])
@@ -45,11 +54,20 @@ pub fn attention(qkv: &Tensor<2>, length: usize, heads: usize) -> Tensor<2> {
     for (tile, head) in (0..tiles).flat_map(|tile| (0..heads).map(move |head| (tile, head))) {
         let part = |index: usize| {
             let first = (index * heads + head) * head_dim;
-            qkv.clone().slice([tile * length..(tile + 1) * length, first..first + head_dim])
+            qkv.clone()
+                .slice([tile * length..(tile + 1) * length, first..first + head_dim])
         };
         let columns = head * head_dim..(head + 1) * head_dim;
         let to = &mut out[tile * length * heads * head_dim..];
-        attend_on_cpu(part(0), &part(1), &part(2), |_| length, to, heads * head_dim, columns);
+        attend_on_cpu(
+            part(0),
+            &part(1),
+            &part(2),
+            |_| length,
+            to,
+            heads * head_dim,
+            columns,
+        );
     }
     upload(out, [rows, heads * head_dim], &qkv.device())
 }
@@ -74,7 +92,10 @@ pub(super) fn attend_on_cpu(
         let end = (start + CPU_ROWS).min(rows);
         let limit = visible(end - 1);
         let keys = k.clone().slice([0..limit, 0..head_dim]);
-        let mut scores = q.clone().slice([start..end, 0..head_dim]).matmul(keys.transpose());
+        let mut scores = q
+            .clone()
+            .slice([start..end, 0..head_dim])
+            .matmul(keys.transpose());
         edit(&mut scores, |all| {
             for (row, scores) in all.chunks_exact_mut(limit).enumerate() {
                 let (seen, hidden) = scores.split_at_mut(visible(start + row));

@@ -27,7 +27,10 @@ pub fn attention_causal(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
     let [rows, stride] = qkv.dims();
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let heads = stride / head_dim - 2 * kv_heads;
-    assert!(start + rows <= context && heads % kv_heads == 0, "attention_causal: {rows} rows from {start} in {context}");
+    assert!(
+        start + rows <= context && heads % kv_heads == 0,
+        "attention_causal: {rows} rows from {start} in {context}"
+    );
     if on_gpu(qkv) {
         let params = Params {
             rows: rows as u32,
@@ -48,13 +51,23 @@ pub fn attention_causal(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
     for head in 0..heads {
         let kv_head = head / (heads / kv_heads);
         let cached = |tensor: &Tensor<3>| {
-            let slice = tensor.clone().slice([kv_head..kv_head + 1, 0..length, 0..head_dim]);
+            let slice = tensor
+                .clone()
+                .slice([kv_head..kv_head + 1, 0..length, 0..head_dim]);
             slice.reshape([length, head_dim])
         };
         let columns = head * head_dim..(head + 1) * head_dim;
         let q = qkv.clone().slice([0..rows, columns.clone()]);
         let (k, v) = (cached(&cache.keys), cached(&cache.values));
-        attend_on_cpu(q, &k, &v, |row| start + row + 1, &mut out, heads * head_dim, columns);
+        attend_on_cpu(
+            q,
+            &k,
+            &v,
+            |row| start + row + 1,
+            &mut out,
+            heads * head_dim,
+            columns,
+        );
     }
     upload(out, [rows, heads * head_dim], &qkv.device())
 }

@@ -22,7 +22,9 @@ pub(super) fn block(head_dim: usize) -> usize {
 }
 
 pub(super) fn shader(head_dim: usize) -> Shader {
-    Shader::new(&[fragment!("attention_decode")]).constant("BLOCK", block(head_dim)).constant("HEAD_DIM", head_dim)
+    Shader::new(&[fragment!("attention_decode")])
+        .constant("BLOCK", block(head_dim))
+        .constant("HEAD_DIM", head_dim)
 }
 
 /// `qkv` [1, (heads + 2 * kv_heads) * head_dim] after [`super::rope`] at position `start`; `cache` already holds it.
@@ -31,12 +33,19 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
     let [rows, stride] = qkv.dims();
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let heads = stride / head_dim - 2 * kv_heads;
-    assert!(rows == 1 && start < context, "attention_decode: {rows} rows at {start} in {context}");
+    assert!(
+        rows == 1 && start < context,
+        "attention_decode: {rows} rows at {start} in {context}"
+    );
     if !on_gpu(qkv) {
         return attention_causal(qkv, cache, start);
     }
-    let params =
-        Params { heads: heads as u32, kv_heads: kv_heads as u32, length: start as u32 + 1, context: context as u32 };
+    let params = Params {
+        heads: heads as u32,
+        kv_heads: kv_heads as u32,
+        length: start as u32 + 1,
+        context: context as u32,
+    };
     Launch::new(shader(head_dim))
         .tensor(qkv)
         .tensor(&cache.keys)

@@ -3,7 +3,9 @@
 use burn::tensor::{Device, Tensor};
 use bytemuck::NoUninit;
 
-use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, grid, is_gpu, upload, upload_words};
+use super::launch::{
+    Fragment, Launch, Shader, cpu, elements, fragment, grid, is_gpu, upload, upload_words,
+};
 use super::matmul::Matrix;
 use super::{GRID, WORKGROUP};
 
@@ -43,22 +45,45 @@ pub(super) fn shader(weights: Fragment) -> Shader {
 }
 
 /// Gathers `sources` from `table` [vocabulary, width] and `visual` [visual tokens, width] -> [sources, width].
-pub fn embed(sources: &[Source], table: &Matrix, visual: Option<&Tensor<2>>, device: &Device) -> Tensor<2> {
+pub fn embed(
+    sources: &[Source],
+    table: &Matrix,
+    visual: Option<&Tensor<2>>,
+    device: &Device,
+) -> Tensor<2> {
     let [vocabulary, width] = table.dims();
     let visual_rows = visual.map_or(0, |tensor| tensor.dims()[0]);
     for source in sources {
         match *source {
-            Source::Token(id) => assert!((id as usize) < vocabulary, "embed: id {id} in a vocabulary of {vocabulary}"),
-            Source::Visual(row) => assert!((row as usize) < visual_rows, "embed: row {row} of {visual_rows} visual tokens"),
+            Source::Token(id) => assert!(
+                (id as usize) < vocabulary,
+                "embed: id {id} in a vocabulary of {vocabulary}"
+            ),
+            Source::Visual(row) => assert!(
+                (row as usize) < visual_rows,
+                "embed: row {row} of {visual_rows} visual tokens"
+            ),
         }
     }
     let rows = sources.len();
     if is_gpu(device) {
         let words = upload_words(sources.iter().map(|source| source.word()).collect(), device);
-        let visual = visual.cloned().unwrap_or_else(|| upload(vec![0.0; 4], [1, 4], device));
-        let params = Params { rows: rows as u32, width: width as u32 };
-        let launch = Launch::new(shader(table.fragment())).ints(&words).tensor(&visual).output([rows, width]);
-        return table.bind(launch).run_into(&params, grid((rows * width / 4).div_ceil(WORKGROUP)), 2);
+        let visual = visual
+            .cloned()
+            .unwrap_or_else(|| upload(vec![0.0; 4], [1, 4], device));
+        let params = Params {
+            rows: rows as u32,
+            width: width as u32,
+        };
+        let launch = Launch::new(shader(table.fragment()))
+            .ints(&words)
+            .tensor(&visual)
+            .output([rows, width]);
+        return table.bind(launch).run_into(
+            &params,
+            grid((rows * width / 4).div_ceil(WORKGROUP)),
+            2,
+        );
     }
     let tokens = sources.iter().filter_map(|source| match source {
         Source::Token(id) => Some(*id as usize),

@@ -50,12 +50,18 @@ pub struct Shader {
 impl Shader {
     /// A shader from its fragments, in the order in which they are concatenated.
     pub fn new(fragments: &[Fragment]) -> Self {
-        Self { fragments: fragments.to_vec(), constants: Vec::new() }
+        Self {
+            fragments: fragments.to_vec(),
+            constants: Vec::new(),
+        }
     }
 
     /// Writes `const name: u32 = value;` in front of the source and into the pipeline key.
     pub fn constant(mut self, name: &'static str, value: usize) -> Self {
-        self.constants.push((name, u32::try_from(value).expect("shader constants fit u32")));
+        self.constants.push((
+            name,
+            u32::try_from(value).expect("shader constants fit u32"),
+        ));
         self
     }
 
@@ -72,13 +78,21 @@ impl Shader {
     }
 
     fn key(&self) -> (Vec<&'static str>, Vec<(&'static str, u32)>) {
-        (self.fragments.iter().map(|fragment| fragment.name).collect(), self.constants.clone())
+        (
+            self.fragments
+                .iter()
+                .map(|fragment| fragment.name)
+                .collect(),
+            self.constants.clone(),
+        )
     }
 }
 
 impl KernelMetadata for Shader {
     fn name(&self) -> &'static str {
-        self.fragments.last().map_or("empty", |fragment| fragment.name)
+        self.fragments
+            .last()
+            .map_or("empty", |fragment| fragment.name)
     }
 
     fn id(&self) -> KernelId {
@@ -92,12 +106,24 @@ impl KernelMetadata for Shader {
 
 impl CubeKernel for Shader {
     fn define(&self) -> KernelDefinition {
-        let settings = KernelSettings::new(CubeDim::new_1d(1).0, ExecutionMode::Checked, AddressType::U32);
-        KernelDefinition { body: Scope::root(settings.clone()), settings, info: Info::default() }
+        let settings = KernelSettings::new(
+            CubeDim::new_1d(1).0,
+            ExecutionMode::Checked,
+            AddressType::U32,
+        );
+        KernelDefinition {
+            body: Scope::root(settings.clone()),
+            settings,
+            info: Info::default(),
+        }
     }
 
     fn source(&self) -> Option<PrecompiledSource> {
-        Some(PrecompiledSource { source: Shader::source(self), entrypoint_name: "main".to_owned(), lang: "wgsl" })
+        Some(PrecompiledSource {
+            source: Shader::source(self),
+            entrypoint_name: "main".to_owned(),
+            lang: "wgsl",
+        })
     }
 }
 
@@ -120,18 +146,27 @@ pub(crate) struct Launch {
 impl Launch {
     /// Starts a dispatch of `shader`.
     pub(crate) fn new(shader: Shader) -> Self {
-        Self { shader, buffers: Vec::new() }
+        Self {
+            shader,
+            buffers: Vec::new(),
+        }
     }
 
     /// Binds a float tensor at the next index.
     pub(crate) fn tensor<const D: usize>(self, tensor: &Tensor<D>) -> Self {
-        let primitive = tensor.clone().try_into_primitive::<Cube>().expect("a tensor on the GPU");
+        let primitive = tensor
+            .clone()
+            .try_into_primitive::<Cube>()
+            .expect("a tensor on the GPU");
         self.push(into_contiguous(primitive))
     }
 
     /// Binds an integer tensor (ids, packed words) at the next index.
     pub(crate) fn ints(self, tensor: &Tensor<1, Int>) -> Self {
-        let primitive = tensor.clone().try_into_primitive::<Cube>().expect("a tensor on the GPU");
+        let primitive = tensor
+            .clone()
+            .try_into_primitive::<Cube>()
+            .expect("a tensor on the GPU");
         self.push(into_contiguous(primitive))
     }
 
@@ -153,9 +188,18 @@ impl Launch {
     }
 
     fn empty(&self, shape: Shape, dtype: DType) -> CubeTensor {
-        let like = self.buffers.first().expect("an input is bound before the output");
+        let like = self
+            .buffers
+            .first()
+            .expect("an input is bound before the output");
         let handle = like.client.empty(shape.num_elements() * 4);
-        CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, handle, dtype)
+        CubeTensor::new_contiguous(
+            like.client.clone(),
+            like.device.clone(),
+            shape,
+            handle,
+            dtype,
+        )
     }
 
     /// Dispatches `grid` workgroups. `Params` must be the Rust twin of the shader's struct.
@@ -164,28 +208,50 @@ impl Launch {
     }
 
     /// Dispatches and returns buffer `index`, a float tensor.
-    pub(crate) fn run_into<P: NoUninit, const D: usize>(mut self, params: &P, grid: [usize; 3], index: usize) -> Tensor<D> {
+    pub(crate) fn run_into<P: NoUninit, const D: usize>(
+        mut self,
+        params: &P,
+        grid: [usize; 3],
+        index: usize,
+    ) -> Tensor<D> {
         self.dispatch(params, grid);
         Tensor::from_primitive::<Cube>(self.buffers.swap_remove(index))
     }
 
     /// Dispatches and returns buffer `index`, an integer tensor.
-    pub(crate) fn run_into_ints<P: NoUninit>(mut self, params: &P, grid: [usize; 3], index: usize) -> Tensor<1, Int> {
+    pub(crate) fn run_into_ints<P: NoUninit>(
+        mut self,
+        params: &P,
+        grid: [usize; 3],
+        index: usize,
+    ) -> Tensor<1, Int> {
         self.dispatch(params, grid);
         Tensor::from_primitive::<Cube>(self.buffers.swap_remove(index))
     }
 
     fn dispatch<P: NoUninit>(&mut self, params: &P, grid: [usize; 3]) {
         let count = grid.map(|n| u32::try_from(n).expect("workgroup count fits u32"));
-        assert!(count.iter().all(|&n| n <= MAX_WORKGROUPS as u32), "{grid:?} workgroups exceed WebGPU's limit");
+        assert!(
+            count.iter().all(|&n| n <= MAX_WORKGROUPS as u32),
+            "{grid:?} workgroups exceed WebGPU's limit"
+        );
         let mut words = vec![0u64; size_of::<P>().div_ceil(8)];
-        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..size_of::<P>()].copy_from_slice(bytemuck::bytes_of(params));
-        let mut arguments =
-            KernelArguments::new().with_buffers(self.buffers.iter().map(|b| b.handle.clone().binding()).collect());
+        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..size_of::<P>()]
+            .copy_from_slice(bytemuck::bytes_of(params));
+        let mut arguments = KernelArguments::new().with_buffers(
+            self.buffers
+                .iter()
+                .map(|b| b.handle.clone().binding())
+                .collect(),
+        );
         arguments.info = MetadataBindingInfo::custom(words);
         let shader = self.shader.clone().constant("PARAMS", self.buffers.len());
         let client = self.buffers[0].client.clone();
-        client.launch(Box::new(shader), CubeCount::Static(count[0], count[1], count[2]), arguments);
+        client.launch(
+            Box::new(shader),
+            CubeCount::Static(count[0], count[1], count[2]),
+            arguments,
+        );
     }
 }
 
@@ -205,18 +271,30 @@ pub(crate) fn upload_words(words: Vec<u32>, device: &Device) -> Tensor<1, Int> {
 }
 
 /// Uploads floats.
-pub(crate) fn upload<const D: usize>(data: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+pub(crate) fn upload<const D: usize>(
+    data: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
     Tensor::from_data(TensorData::new(data, shape), device)
 }
 
 /// The contiguous storage of a float tensor on the CPU device; see [`floats`].
 pub(crate) fn cpu<const D: usize>(tensor: &Tensor<D>) -> FlexTensor {
-    tensor.clone().try_into_primitive::<Flex>().expect("a tensor on the CPU").to_contiguous()
+    tensor
+        .clone()
+        .try_into_primitive::<Flex>()
+        .expect("a tensor on the CPU")
+        .to_contiguous()
 }
 
 /// The contiguous storage of an integer tensor on the CPU device.
 pub(crate) fn cpu_words(tensor: &Tensor<1, Int>) -> FlexTensor {
-    tensor.clone().try_into_primitive::<Flex>().expect("a tensor on the CPU").to_contiguous()
+    tensor
+        .clone()
+        .try_into_primitive::<Flex>()
+        .expect("a tensor on the CPU")
+        .to_contiguous()
 }
 
 /// The elements of a contiguous CPU tensor.
@@ -228,8 +306,9 @@ pub(crate) fn elements<E: burn::tensor::Element + Pod>(tensor: &FlexTensor) -> &
 /// Writes to the elements of a CPU tensor in place. The caller owns the tensor's buffer (a cache, or a fresh result).
 pub(crate) fn edit<const D: usize>(tensor: &mut Tensor<D>, change: impl FnOnce(&mut [f32])) {
     let device = tensor.device();
-    let mut primitive =
-        std::mem::replace(tensor, Tensor::empty([0; D], &device)).try_into_primitive::<Flex>().expect("a tensor on the CPU");
+    let mut primitive = std::mem::replace(tensor, Tensor::empty([0; D], &device))
+        .try_into_primitive::<Flex>()
+        .expect("a tensor on the CPU");
     change(primitive.storage_mut::<f32>());
     *tensor = Tensor::from_primitive::<Flex>(primitive);
 }

@@ -24,9 +24,17 @@ pub(super) fn shader() -> Shader {
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` for each row of `x` [rows, width]; `weight`, `bias` [width].
 pub fn layer_norm(x: &Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f32) -> Tensor<2> {
     let [rows, width] = x.dims();
-    assert_eq!((weight.dims(), bias.dims()), ([width], [width]), "layer_norm: weight and bias must be [width]");
+    assert_eq!(
+        (weight.dims(), bias.dims()),
+        ([width], [width]),
+        "layer_norm: weight and bias must be [width]"
+    );
     if on_gpu(x) {
-        let params = Params { rows: rows as u32, width: width as u32, eps };
+        let params = Params {
+            rows: rows as u32,
+            width: width as u32,
+            eps,
+        };
         return Launch::new(shader())
             .tensor(x)
             .tensor(weight)
@@ -41,7 +49,12 @@ pub fn layer_norm(x: &Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f32)
         let mean = row.iter().sum::<f32>() / width as f32;
         let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / width as f32;
         let scale = (variance + eps).sqrt().recip();
-        out.extend(row.iter().zip(weight).zip(bias).map(|((v, w), b)| (v - mean) * scale * w + b));
+        out.extend(
+            row.iter()
+                .zip(weight)
+                .zip(bias)
+                .map(|((v, w), b)| (v - mean) * scale * w + b),
+        );
     }
     upload(out, [rows, width], &x.device())
 }

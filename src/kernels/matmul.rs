@@ -4,8 +4,11 @@ use burn::tensor::{Device, Int, Tensor};
 use bytemuck::NoUninit;
 use half::f16;
 
-use super::launch::{Fragment, Launch, Shader, cpu, cpu_words, edit, elements, fragment, grid, on_gpu, upload, upload_words};
 use super::GRID;
+use super::launch::{
+    Fragment, Launch, Shader, cpu, cpu_words, edit, elements, fragment, grid, on_gpu, upload,
+    upload_words,
+};
 use super::matvec::{dots, matvec};
 use crate::quant::{BLOCK, QuantKind, QuantizedMatrix, unpack_block};
 
@@ -41,16 +44,31 @@ pub enum Matrix {
 impl Matrix {
     /// Brings dense weights, row-major [cols, depth], to `device`.
     pub fn dense(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Self {
-        Self::Dense { values: upload(values, shape, device), one: upload(vec![1.0], [1], device) }
+        Self::Dense {
+            values: upload(values, shape, device),
+            one: upload(vec![1.0], [1], device),
+        }
     }
 
     /// Brings block-quantized weights to `device`.
     pub fn packed(matrix: QuantizedMatrix, device: &Device) -> Self {
-        let QuantizedMatrix { kind, rows: cols, cols: depth, words, mut scales } = matrix;
+        let QuantizedMatrix {
+            kind,
+            rows: cols,
+            cols: depth,
+            words,
+            mut scales,
+        } = matrix;
         scales.resize(scales.len().next_multiple_of(2), f16::ZERO);
         let pair = |two: &[f16]| u32::from(two[0].to_bits()) | u32::from(two[1].to_bits()) << 16;
         let scales = upload_words(scales.chunks_exact(2).map(pair).collect(), device);
-        Self::Packed { kind, cols, depth, words: upload_words(words, device), scales }
+        Self::Packed {
+            kind,
+            cols,
+            depth,
+            words: upload_words(words, device),
+            scales,
+        }
     }
 
     /// `[cols, depth]`.
@@ -64,8 +82,14 @@ impl Matrix {
     pub(super) fn fragment(&self) -> Fragment {
         match self {
             Self::Dense { .. } => WEIGHTS[0],
-            Self::Packed { kind: QuantKind::Q8, .. } => WEIGHTS[1],
-            Self::Packed { kind: QuantKind::Q4, .. } => WEIGHTS[2],
+            Self::Packed {
+                kind: QuantKind::Q8,
+                ..
+            } => WEIGHTS[1],
+            Self::Packed {
+                kind: QuantKind::Q4,
+                ..
+            } => WEIGHTS[2],
         }
     }
 
@@ -83,9 +107,16 @@ impl Matrix {
             Self::Dense { values, .. } => {
                 let (values, depth) = (cpu(values), values.dims()[1]);
                 let values = elements::<f32>(&values);
-                rows.flat_map(|row| values[row * depth..(row + 1) * depth].iter().copied()).collect()
+                rows.flat_map(|row| values[row * depth..(row + 1) * depth].iter().copied())
+                    .collect()
             }
-            Self::Packed { kind, depth, words, scales, .. } => {
+            Self::Packed {
+                kind,
+                depth,
+                words,
+                scales,
+                ..
+            } => {
                 let (words, scales) = (cpu_words(words), cpu_words(scales));
                 let (words, scales) = (elements::<u32>(&words), elements::<u32>(&scales));
                 let scales: &[f16] = bytemuck::cast_slice(scales);
@@ -93,7 +124,11 @@ impl Matrix {
                 let mut integers = [0.0; BLOCK];
                 let mut out = Vec::new();
                 for at in rows.flat_map(|row| row * blocks..(row + 1) * blocks) {
-                    unpack_block(*kind, &words[at * block_words..][..block_words], &mut integers);
+                    unpack_block(
+                        *kind,
+                        &words[at * block_words..][..block_words],
+                        &mut integers,
+                    );
                     out.extend(integers.map(|q| q * scales[at].to_f32()));
                 }
                 out
@@ -140,9 +175,11 @@ impl Epilogue<'_> {
             Self::None => launch,
             Self::Bias(bias) | Self::BiasGelu(bias) => launch.tensor(bias),
             Self::Residual(residual) => launch.tensor(residual),
-            Self::ScaledResidual { bias, layer_scale, residual } => {
-                launch.tensor(bias).tensor(layer_scale).tensor(residual)
-            }
+            Self::ScaledResidual {
+                bias,
+                layer_scale,
+                residual,
+            } => launch.tensor(bias).tensor(layer_scale).tensor(residual),
         }
     }
 
@@ -154,15 +191,26 @@ impl Epilogue<'_> {
             Self::BiasGelu(bias) => by_row(product, bias, |v, b| gelu(v + b)),
             Self::Residual(residual) => {
                 let residual = cpu(residual);
-                product.iter_mut().zip(elements::<f32>(&residual)).for_each(|(v, r)| *v += r);
+                product
+                    .iter_mut()
+                    .zip(elements::<f32>(&residual))
+                    .for_each(|(v, r)| *v += r);
             }
-            Self::ScaledResidual { bias, layer_scale, residual } => {
+            Self::ScaledResidual {
+                bias,
+                layer_scale,
+                residual,
+            } => {
                 by_row(product, bias, |v, b| v + b);
                 let (scale, residual) = (cpu(layer_scale), cpu(residual));
-                let rows = product.chunks_exact_mut(cols).zip(elements::<f32>(&residual).chunks_exact(cols));
+                let rows = product
+                    .chunks_exact_mut(cols)
+                    .zip(elements::<f32>(&residual).chunks_exact(cols));
                 for (row, residual) in rows {
                     let terms = residual.iter().zip(elements::<f32>(&scale));
-                    row.iter_mut().zip(terms).for_each(|(v, (r, s))| *v = r + s * *v);
+                    row.iter_mut()
+                        .zip(terms)
+                        .for_each(|(v, (r, s))| *v = r + s * *v);
                 }
             }
         }
@@ -191,8 +239,11 @@ pub(super) struct Params {
 }
 
 /// The weight layouts a kernel can be composed with.
-pub(super) const WEIGHTS: [Fragment; 3] =
-    [fragment!("shared/weights_f32"), fragment!("shared/weights_q8"), fragment!("shared/weights_q4")];
+pub(super) const WEIGHTS: [Fragment; 3] = [
+    fragment!("shared/weights_f32"),
+    fragment!("shared/weights_q8"),
+    fragment!("shared/weights_q4"),
+];
 
 /// The epilogues, in the order of [`Epilogue`]'s variants.
 pub(super) const EPILOGUES: [Fragment; 5] = [
@@ -219,22 +270,37 @@ pub(super) fn shader(weights: Fragment, epilogue: Fragment) -> Shader {
 pub fn matmul(x: &Tensor<2>, weights: &Matrix, epilogue: Epilogue<'_>) -> Tensor<2> {
     let [rows, depth] = x.dims();
     let [cols, weights_depth] = weights.dims();
-    assert_eq!(depth, weights_depth, "matmul: x [{rows}, {depth}] against weights [{cols}, {weights_depth}]");
+    assert_eq!(
+        depth, weights_depth,
+        "matmul: x [{rows}, {depth}] against weights [{cols}, {weights_depth}]"
+    );
     assert!(depth % 4 == 0, "matmul: depth {depth} is no multiple of 4");
     if on_gpu(x) {
         if rows == 1 {
             return matvec(x, weights, epilogue);
         }
-        let params = Params { rows: rows as u32, cols: cols as u32, depth: depth as u32 };
-        let launch = Launch::new(shader(weights.fragment(), epilogue.fragment())).tensor(x).output([rows, cols]);
+        let params = Params {
+            rows: rows as u32,
+            cols: cols as u32,
+            depth: depth as u32,
+        };
+        let launch = Launch::new(shader(weights.fragment(), epilogue.fragment()))
+            .tensor(x)
+            .output([rows, cols]);
         let workgroups = [cols.div_ceil(TILE), rows.div_ceil(TILE), 1];
-        return epilogue.bind(weights.bind(launch)).run_into(&params, workgroups, 1);
+        return epilogue
+            .bind(weights.bind(launch))
+            .run_into(&params, workgroups, 1);
     }
     let mut product = match weights {
         Matrix::Dense { values, .. } => x.clone().matmul(values.clone().transpose()),
         Matrix::Packed { .. } if rows == 1 => upload(dots(x, weights), [1, cols], &x.device()),
         Matrix::Packed { .. } => {
-            let values = upload(weights.dequantized_rows(0..cols), [cols, depth], &x.device());
+            let values = upload(
+                weights.dequantized_rows(0..cols),
+                [cols, depth],
+                &x.device(),
+            );
             x.clone().matmul(values.transpose())
         }
     };

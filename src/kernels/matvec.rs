@@ -17,19 +17,41 @@ pub(super) fn shader(weights: Fragment, epilogue: Fragment) -> Shader {
 pub fn matvec(x: &Tensor<2>, weights: &Matrix, epilogue: Epilogue<'_>) -> Tensor<2> {
     let [rows, depth] = x.dims();
     let [cols, weights_depth] = weights.dims();
-    assert!(rows == 1 && depth == weights_depth, "matvec: x [{rows}, {depth}] against weights [{cols}, {weights_depth}]");
-    let params = Params { rows: 1, cols: cols as u32, depth: depth as u32 };
-    let launch = Launch::new(shader(weights.fragment(), epilogue.fragment())).tensor(x).output([1, cols]);
-    epilogue.bind(weights.bind(launch)).run_into(&params, matvec_grid(cols), 1)
+    assert!(
+        rows == 1 && depth == weights_depth,
+        "matvec: x [{rows}, {depth}] against weights [{cols}, {weights_depth}]"
+    );
+    let params = Params {
+        rows: 1,
+        cols: cols as u32,
+        depth: depth as u32,
+    };
+    let launch = Launch::new(shader(weights.fragment(), epilogue.fragment()))
+        .tensor(x)
+        .output([1, cols]);
+    epilogue
+        .bind(weights.bind(launch))
+        .run_into(&params, matvec_grid(cols), 1)
 }
 
 /// The products of one row with packed weights on the CPU, [cols], unpacking a block at a time.
 pub(super) fn dots(x: &Tensor<2>, weights: &Matrix) -> Vec<f32> {
-    let Matrix::Packed { kind, cols, depth, words, scales } = weights else {
+    let Matrix::Packed {
+        kind,
+        cols,
+        depth,
+        words,
+        scales,
+    } = weights
+    else {
         unreachable!("dense weights go through Burn's matmul");
     };
     let (x, words, scales) = (cpu(x), cpu_words(words), cpu_words(scales));
-    let (x, words, scales) = (elements::<f32>(&x), elements::<u32>(&words), elements::<u32>(&scales));
+    let (x, words, scales) = (
+        elements::<f32>(&x),
+        elements::<u32>(&words),
+        elements::<u32>(&scales),
+    );
     let scales: &[half::f16] = bytemuck::cast_slice(scales);
     let (blocks, words_a_block) = (depth / BLOCK, BLOCK / kind.elements_per_word());
     let mut unpacked = [0f32; BLOCK];
@@ -37,10 +59,17 @@ pub(super) fn dots(x: &Tensor<2>, weights: &Matrix) -> Vec<f32> {
         let mut sum = 0f32;
         for (block, x) in x.chunks_exact(BLOCK).enumerate() {
             let at = row * blocks + block;
-            unpack_block(*kind, &words[at * words_a_block..][..words_a_block], &mut unpacked);
+            unpack_block(
+                *kind,
+                &words[at * words_a_block..][..words_a_block],
+                &mut unpacked,
+            );
             let mut lanes = [0f32; 8];
             for (a, b) in unpacked.chunks_exact(8).zip(x.chunks_exact(8)) {
-                lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += a * b);
+                lanes
+                    .iter_mut()
+                    .zip(a.iter().zip(b))
+                    .for_each(|(lane, (a, b))| *lane += a * b);
             }
             sum += lanes.iter().sum::<f32>() * scales[at].to_f32();
         }

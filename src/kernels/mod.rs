@@ -64,7 +64,10 @@ pub fn all_shaders() -> Vec<(launch::Shader, usize)> {
     for head_dim in [8, 16, 32, 64, 96, 128] {
         all.push((attention::shader(head_dim), attention::BLOCK));
         all.push((attention_causal::shader(head_dim), attention::BLOCK));
-        all.push((attention_decode::shader(head_dim), attention_decode::block(head_dim)));
+        all.push((
+            attention_decode::shader(head_dim),
+            attention_decode::block(head_dim),
+        ));
         all.push((rope::shader(head_dim), WORKGROUP));
     }
     for flag in [0, 1] {

@@ -30,7 +30,11 @@ pub fn normalise(canvas: &Canvas, side: usize, device: &Device) -> Tensor<4> {
         canvas.height
     );
     let table = tiles::levels().as_flattened().to_vec();
-    let params = Params { cols: cols as u32, rows: rows as u32, side: side as u32 };
+    let params = Params {
+        cols: cols as u32,
+        rows: rows as u32,
+        side: side as u32,
+    };
     let count = cols * rows * 3 * side * side;
     Launch::new(shader())
         .ints(&canvas.pixels)

@@ -14,20 +14,31 @@ struct Params {
 }
 
 pub(super) fn shader(patch: usize) -> Shader {
-    Shader::new(&[GRID, fragment!("patches")]).constant("WORKGROUP", WORKGROUP).constant("PATCH", patch)
+    Shader::new(&[GRID, fragment!("patches")])
+        .constant("WORKGROUP", WORKGROUP)
+        .constant("PATCH", patch)
 }
 
 /// `pixels` [tiles, 3, side, side] -> [tiles * (side / patch)^2, 3 * patch^2]; patches row-major, columns channel-major.
 pub fn patches(pixels: &Tensor<4>, patch: usize) -> Tensor<2> {
     let [tiles, channels, side, width] = pixels.dims();
-    assert!(channels == 3 && side == width && side % patch == 0, "patches: [{tiles}, {channels}, {side}, {width}] by {patch}");
+    assert!(
+        channels == 3 && side == width && side % patch == 0,
+        "patches: [{tiles}, {channels}, {side}, {width}] by {patch}"
+    );
     let across = side / patch;
     let shape = [tiles * across * across, 3 * patch * patch];
     let count = shape[0] * shape[1];
     if on_gpu(pixels) {
-        let params = Params { count: count as u32, side: side as u32 };
+        let params = Params {
+            count: count as u32,
+            side: side as u32,
+        };
         let workgroups = grid(count.div_ceil(WORKGROUP));
-        return Launch::new(shader(patch)).tensor(pixels).output(shape).run_into(&params, workgroups, 1);
+        return Launch::new(shader(patch))
+            .tensor(pixels)
+            .output(shape)
+            .run_into(&params, workgroups, 1);
     }
     let source = cpu(pixels);
     let mut out = Vec::with_capacity(count);

@@ -20,7 +20,11 @@ pub(super) fn shader() -> Shader {
 
 /// `[class, patches] + positions` a tile: `patches` [tiles * count, width], `class_embedding` [width],
 /// `position_embedding` [1 + count, width] -> [tiles * (1 + count), width].
-pub fn positions(patches: &Tensor<2>, class_embedding: &Tensor<1>, position_embedding: &Tensor<2>) -> Tensor<2> {
+pub fn positions(
+    patches: &Tensor<2>,
+    class_embedding: &Tensor<1>,
+    position_embedding: &Tensor<2>,
+) -> Tensor<2> {
     let [rows, width] = patches.dims();
     let [length, position_width] = position_embedding.dims();
     let count = length - 1;
@@ -30,13 +34,21 @@ pub fn positions(patches: &Tensor<2>, class_embedding: &Tensor<1>, position_embe
     );
     let tiles = rows / count;
     if on_gpu(patches) {
-        let params = Params { tiles: tiles as u32, count: count as u32, width: width as u32 };
+        let params = Params {
+            tiles: tiles as u32,
+            count: count as u32,
+            width: width as u32,
+        };
         return Launch::new(shader())
             .tensor(patches)
             .tensor(class_embedding)
             .tensor(position_embedding)
             .output([tiles * length, width])
-            .run_into(&params, grid((tiles * length * width).div_ceil(WORKGROUP)), 3);
+            .run_into(
+                &params,
+                grid((tiles * length * width).div_ceil(WORKGROUP)),
+                3,
+            );
     }
     let (source, class, table) = (cpu(patches), cpu(class_embedding), cpu(position_embedding));
     let table = elements::<f32>(&table);

@@ -27,18 +27,33 @@ pub(super) fn shader() -> Shader {
 pub fn qk_norm(qkv: &mut Tensor<2>, offset: usize, groups: usize, weight: &Tensor<1>, eps: f32) {
     let [rows, stride] = qkv.dims();
     let [width] = weight.dims();
-    assert!(offset + groups * width <= stride, "qk_norm: {groups} slices of {width} from {offset} exceed the row of {stride}");
+    assert!(
+        offset + groups * width <= stride,
+        "qk_norm: {groups} slices of {width} from {offset} exceed the row of {stride}"
+    );
     if on_gpu(qkv) {
         let [offset, groups] = [offset as u32, groups as u32];
-        let params = Params { rows: rows as u32, stride: stride as u32, offset, groups, width: width as u32, eps };
-        Launch::new(shader()).tensor(qkv).tensor(weight).run(&params, grid(rows * groups as usize));
+        let params = Params {
+            rows: rows as u32,
+            stride: stride as u32,
+            offset,
+            groups,
+            width: width as u32,
+            eps,
+        };
+        Launch::new(shader())
+            .tensor(qkv)
+            .tensor(weight)
+            .run(&params, grid(rows * groups as usize));
         return;
     }
     let weight = cpu(weight);
     let weight = elements::<f32>(&weight);
     edit(qkv, |all| {
         for row in all.chunks_exact_mut(stride) {
-            row[offset..offset + groups * width].chunks_exact_mut(width).for_each(|slice| normalise_slice(slice, weight, eps));
+            row[offset..offset + groups * width]
+                .chunks_exact_mut(width)
+                .for_each(|slice| normalise_slice(slice, weight, eps));
         }
     });
 }

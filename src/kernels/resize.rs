@@ -18,7 +18,9 @@ struct Params {
 }
 
 pub(super) fn shader(step: usize) -> Shader {
-    Shader::new(&[GRID, fragment!("resize")]).constant("WORKGROUP", WORKGROUP).constant("STEP", step)
+    Shader::new(&[GRID, fragment!("resize")])
+        .constant("WORKGROUP", WORKGROUP)
+        .constant("STEP", step)
 }
 
 /// A picture on the GPU: one word a pixel, `r | g << 8 | b << 16`, row-major.
@@ -35,14 +37,25 @@ pub struct Canvas {
 impl Canvas {
     /// Packs a page and brings it to `device`.
     pub fn new(page: &Page, device: &Device) -> Self {
-        let words = page.rgb.chunks_exact(3).map(|p| u32::from_le_bytes([p[0], p[1], p[2], 0])).collect();
-        Self { pixels: upload_words(words, device), width: page.width, height: page.height }
+        let words = page
+            .rgb
+            .chunks_exact(3)
+            .map(|p| u32::from_le_bytes([p[0], p[1], p[2], 0]))
+            .collect();
+        Self {
+            pixels: upload_words(words, device),
+            width: page.width,
+            height: page.height,
+        }
     }
 
     /// Back to a page, from the CPU device.
     fn page(&self) -> Page {
         let words = cpu_words(&self.pixels);
-        let rgb = elements::<u32>(&words).iter().flat_map(|word| word.to_le_bytes()[..3].to_vec()).collect();
+        let rgb = elements::<u32>(&words)
+            .iter()
+            .flat_map(|word| word.to_le_bytes()[..3].to_vec())
+            .collect();
         Page::new(self.width, self.height, rgb)
     }
 }
@@ -59,14 +72,22 @@ pub fn resize(canvas: &Canvas, width: usize, height: usize, device: &Device) -> 
             continue;
         }
         let axis = Axis::new(from, length);
-        let out = if step == 0 { [length, current.height] } else { [current.width, length] };
+        let out = if step == 0 {
+            [length, current.height]
+        } else {
+            [current.width, length]
+        };
         let params = Params {
             out_width: out[0] as u32,
             out_height: out[1] as u32,
             in_width: current.width as u32,
             stride: axis.stride as u32,
         };
-        let spans = axis.bounds.iter().flat_map(|&(first, count)| [first, count]).collect();
+        let spans = axis
+            .bounds
+            .iter()
+            .flat_map(|&(first, count)| [first, count])
+            .collect();
         let taps = axis.taps.iter().map(|tap| tap.cast_unsigned()).collect();
         let pixels = Launch::new(shader(step))
             .ints(&current.pixels)
@@ -74,7 +95,11 @@ pub fn resize(canvas: &Canvas, width: usize, height: usize, device: &Device) -> 
             .ints(&upload_words(taps, device))
             .int_output(out[0] * out[1])
             .run_into_ints(&params, grid((out[0] * out[1]).div_ceil(WORKGROUP)), 3);
-        current = Canvas { pixels, width: out[0], height: out[1] };
+        current = Canvas {
+            pixels,
+            width: out[0],
+            height: out[1],
+        };
     }
     current
 }

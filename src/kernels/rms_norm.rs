@@ -15,13 +15,22 @@ pub fn rms_norm(x: &Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> {
     let [rows, width] = x.dims();
     assert_eq!(weight.dims(), [width], "rms_norm: weight must be [width]");
     if on_gpu(x) {
-        let params = Params { rows: rows as u32, width: width as u32, eps };
-        return Launch::new(shader()).tensor(x).tensor(weight).output([rows, width]).run_into(&params, grid(rows), 2);
+        let params = Params {
+            rows: rows as u32,
+            width: width as u32,
+            eps,
+        };
+        return Launch::new(shader())
+            .tensor(x)
+            .tensor(weight)
+            .output([rows, width])
+            .run_into(&params, grid(rows), 2);
     }
     let (source, weight) = (cpu(x), cpu(weight));
     let weight = elements::<f32>(&weight);
     let mut out = elements::<f32>(&source).to_vec();
-    out.chunks_exact_mut(width).for_each(|row| normalise_slice(row, weight, eps));
+    out.chunks_exact_mut(width)
+        .for_each(|row| normalise_slice(row, weight, eps));
     upload(out, [rows, width], &x.device())
 }
 
@@ -29,5 +38,7 @@ pub fn rms_norm(x: &Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> {
 pub(super) fn normalise_slice(row: &mut [f32], weight: &[f32], eps: f32) {
     let squares = row.iter().map(|v| v * v).sum::<f32>() / row.len() as f32;
     let scale = (squares + eps).sqrt().recip();
-    row.iter_mut().zip(weight).for_each(|(v, w)| *v *= scale * w);
+    row.iter_mut()
+        .zip(weight)
+        .for_each(|(v, w)| *v *= scale * w);
 }

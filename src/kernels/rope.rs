@@ -18,7 +18,9 @@ struct Params {
 }
 
 pub(super) fn shader(head_dim: usize) -> Shader {
-    Shader::new(&[GRID, fragment!("rope")]).constant("WORKGROUP", WORKGROUP).constant("HEAD_DIM", head_dim)
+    Shader::new(&[GRID, fragment!("rope")])
+        .constant("WORKGROUP", WORKGROUP)
+        .constant("HEAD_DIM", head_dim)
 }
 
 /// Rotates the queries of `qkv` [rows, (heads + 2 * kv_heads) * head_dim] in place and appends the rotated keys and the
@@ -27,9 +29,20 @@ pub fn rope(qkv: &mut Tensor<2>, angles: &Tensor<3>, cache: &mut LayerCache, sta
     let [rows, stride] = qkv.dims();
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let heads = stride / head_dim - 2 * kv_heads;
-    assert_eq!(stride, (heads + 2 * kv_heads) * head_dim, "rope: qkv [{rows}, {stride}] against {kv_heads} x {head_dim}");
-    assert!(start + rows <= context, "rope: {rows} rows from {start} exceed the cache's {context}");
-    assert!(angles.dims()[0] >= start + rows && angles.dims()[1] * 2 == head_dim, "rope: angles {:?}", angles.dims());
+    assert_eq!(
+        stride,
+        (heads + 2 * kv_heads) * head_dim,
+        "rope: qkv [{rows}, {stride}] against {kv_heads} x {head_dim}"
+    );
+    assert!(
+        start + rows <= context,
+        "rope: {rows} rows from {start} exceed the cache's {context}"
+    );
+    assert!(
+        angles.dims()[0] >= start + rows && angles.dims()[1] * 2 == head_dim,
+        "rope: angles {:?}",
+        angles.dims()
+    );
     if on_gpu(qkv) {
         let params = Params {
             rows: rows as u32,
@@ -50,14 +63,20 @@ pub fn rope(qkv: &mut Tensor<2>, angles: &Tensor<3>, cache: &mut LayerCache, sta
     let angle = |row: usize| &elements::<f32>(&table)[(start + row) * head_dim..][..head_dim];
     edit(qkv, |all| {
         for (row, line) in all.chunks_exact_mut(stride).enumerate() {
-            line[..(heads + kv_heads) * head_dim].chunks_exact_mut(head_dim).for_each(|head| rotate(head, angle(row)));
+            line[..(heads + kv_heads) * head_dim]
+                .chunks_exact_mut(head_dim)
+                .for_each(|head| rotate(head, angle(row)));
         }
     });
     let rotated = cpu(qkv);
     let rotated = elements::<f32>(&rotated);
-    for (tensor, first) in [(&mut cache.keys, heads), (&mut cache.values, heads + kv_heads)] {
+    for (tensor, first) in [
+        (&mut cache.keys, heads),
+        (&mut cache.values, heads + kv_heads),
+    ] {
         edit(tensor, |cells| {
-            for (row, head) in (0..rows).flat_map(|row| (0..kv_heads).map(move |head| (row, head))) {
+            for (row, head) in (0..rows).flat_map(|row| (0..kv_heads).map(move |head| (row, head)))
+            {
                 let from = row * stride + (first + head) * head_dim;
                 let to = (head * context + start + row) * head_dim;
                 cells[to..to + head_dim].copy_from_slice(&rotated[from..from + head_dim]);

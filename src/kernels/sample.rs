@@ -38,16 +38,28 @@ struct Params {
 }
 
 pub(super) fn shader() -> Shader {
-    Shader::new(&[fragment!("sample")]).constant("WORKGROUP", WORKGROUP).constant("MAX_TOP_K", MAX_TOP_K)
+    Shader::new(&[fragment!("sample")])
+        .constant("WORKGROUP", WORKGROUP)
+        .constant("MAX_TOP_K", MAX_TOP_K)
 }
 
 /// Chooses from `logits` [1, vocabulary]; `seen` lists, once each, the ids that the penalty applies to. -> [1].
 /// The logits may be changed.
 pub fn sample(logits: &Tensor<2>, seen: &[u32], how: SampleParams) -> Tensor<1, Int> {
     let [rows, vocabulary] = logits.dims();
-    assert!(rows == 1 && vocabulary > 0, "sample: logits [{rows}, {vocabulary}]");
-    assert!((1..=MAX_TOP_K).contains(&how.top_k), "sample: top_k {} outside 1..={MAX_TOP_K}", how.top_k);
-    assert!(how.temperature > 0.0 && how.penalty > 0.0, "sample: temperature and penalty must be above 0");
+    assert!(
+        rows == 1 && vocabulary > 0,
+        "sample: logits [{rows}, {vocabulary}]"
+    );
+    assert!(
+        (1..=MAX_TOP_K).contains(&how.top_k),
+        "sample: top_k {} outside 1..={MAX_TOP_K}",
+        how.top_k
+    );
+    assert!(
+        how.temperature > 0.0 && how.penalty > 0.0,
+        "sample: temperature and penalty must be above 0"
+    );
     let device = logits.device();
     let top_k = how.top_k.min(vocabulary);
     if on_gpu(logits) {
@@ -60,27 +72,47 @@ pub fn sample(logits: &Tensor<2>, seen: &[u32], how: SampleParams) -> Tensor<1, 
             penalty: how.penalty,
             draw: how.draw,
         };
-        let seen = upload_words(if seen.is_empty() { vec![0] } else { seen.to_vec() }, &device);
-        return Launch::new(shader()).tensor(logits).ints(&seen).int_output(1).run_into_ints(&params, [1, 1, 1], 2);
+        let seen = upload_words(
+            if seen.is_empty() {
+                vec![0]
+            } else {
+                seen.to_vec()
+            },
+            &device,
+        );
+        return Launch::new(shader())
+            .tensor(logits)
+            .ints(&seen)
+            .int_output(1)
+            .run_into_ints(&params, [1, 1, 1], 2);
     }
     let values = cpu(logits);
     let mut values = elements::<f32>(&values).to_vec();
     for &id in seen {
         let value = &mut values[id as usize];
-        *value = if *value > 0.0 { *value / how.penalty } else { *value * how.penalty };
+        *value = if *value > 0.0 {
+            *value / how.penalty
+        } else {
+            *value * how.penalty
+        };
     }
     upload_words(vec![choose(&values, top_k, how)], &device)
 }
 
 fn choose(values: &[f32], top_k: usize, how: SampleParams) -> u32 {
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    let before = |a: &u32, b: &u32| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b));
+    let before = |a: &u32, b: &u32| {
+        values[*b as usize]
+            .total_cmp(&values[*a as usize])
+            .then(a.cmp(b))
+    };
     if top_k < order.len() {
         order.select_nth_unstable_by(top_k - 1, before);
         order.truncate(top_k);
     }
     order.sort_unstable_by(before);
-    let weight = |id: u32| ((values[id as usize] - values[order[0] as usize]) / how.temperature).exp();
+    let weight =
+        |id: u32| ((values[id as usize] - values[order[0] as usize]) / how.temperature).exp();
     let total: f32 = order.iter().map(|&id| weight(id)).sum();
     let (mut kept, mut mass) = (0, 0.0);
     while kept < order.len() && (kept == 0 || mass < how.top_p * total) {

@@ -20,12 +20,21 @@ pub(super) fn shader() -> Shader {
 /// `x` [rows, 2 * width], columns gate | up -> [rows, width].
 pub fn swiglu(x: &Tensor<2>) -> Tensor<2> {
     let [rows, double] = x.dims();
-    assert!(double % 2 == 0, "swiglu: {double} columns are not gate | up");
+    assert!(
+        double % 2 == 0,
+        "swiglu: {double} columns are not gate | up"
+    );
     let width = double / 2;
     if on_gpu(x) {
-        let params = Params { rows: rows as u32, width: width as u32 };
+        let params = Params {
+            rows: rows as u32,
+            width: width as u32,
+        };
         let workgroups = grid((rows * width).div_ceil(WORKGROUP));
-        return Launch::new(shader()).tensor(x).output([rows, width]).run_into(&params, workgroups, 1);
+        return Launch::new(shader())
+            .tensor(x)
+            .output([rows, width])
+            .run_into(&params, workgroups, 1);
     }
     let source = cpu(x);
     let mut out = Vec::with_capacity(rows * width);

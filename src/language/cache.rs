@@ -28,8 +28,15 @@ impl KvCache {
     /// An empty cache for `context` positions.
     pub fn new(config: &LanguageConfig, context: usize, device: &Device) -> Self {
         let shape = [config.kv_heads, context, config.head_dim];
-        let layer = || LayerCache { keys: Tensor::zeros(shape, device), values: Tensor::zeros(shape, device) };
-        Self { layers: (0..config.layers).map(|_| layer()).collect(), length: 0, context }
+        let layer = || LayerCache {
+            keys: Tensor::zeros(shape, device),
+            values: Tensor::zeros(shape, device),
+        };
+        Self {
+            layers: (0..config.layers).map(|_| layer()).collect(),
+            length: 0,
+            context,
+        }
     }
 
     /// Bytes of a cache for `context` positions: 2 (keys, values) x layers x kv_heads x head_dim x 4 bytes a position.
@@ -46,7 +53,13 @@ impl KvCache {
     pub fn adopt(&mut self, other: Self) {
         let grow = |small: Tensor<3>, room: &Tensor<3>| {
             let ([heads, have, width], [_, want, _]) = (small.dims(), room.dims());
-            Tensor::cat(vec![small, room.clone().slice([0..heads, 0..want - have, 0..width])], 1)
+            Tensor::cat(
+                vec![
+                    small,
+                    room.clone().slice([0..heads, 0..want - have, 0..width]),
+                ],
+                1,
+            )
         };
         for (layer, old) in self.layers.iter_mut().zip(other.layers) {
             layer.keys = grow(old.keys, &layer.keys);

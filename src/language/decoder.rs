@@ -8,32 +8,38 @@ use super::rope::angles;
 use crate::config::LanguageConfig;
 use crate::error::Result;
 use crate::kernels::embed::Source;
-use crate::kernels::{self, Epilogue, Matrix, attention_causal, attention_decode, qk_norm, rms_norm, rope, swiglu};
+use crate::kernels::{
+    self, Epilogue, Matrix, attention_causal, attention_decode, qk_norm, rms_norm, rope, swiglu,
+};
 use crate::nn::{Linear, Loader};
 
 struct Layer {
-    attn_norm: Tensor<1>,           // [D]
-    qkv: Linear,                    // [(H + 2 Hkv) * hd, D], rows q | k | v
+    attn_norm: Tensor<1>,             // [D]
+    qkv: Linear,                      // [(H + 2 Hkv) * hd, D], rows q | k | v
     qk_norms: Option<[Tensor<1>; 2]>, // [hd] each
-    o_proj: Linear,                 // [D, H * hd]
-    mlp_norm: Tensor<1>,            // [D]
-    gate_up: Linear,                // [2F, D], rows gate | up
-    down: Linear,                   // [D, F]
+    o_proj: Linear,                   // [D, H * hd]
+    mlp_norm: Tensor<1>,              // [D]
+    gate_up: Linear,                  // [2F, D], rows gate | up
+    down: Linear,                     // [D, F]
 }
 
 /// The language model.
 pub struct Decoder {
     config: LanguageConfig,
-    embed_tokens: Matrix,           // [V, D]
+    embed_tokens: Matrix, // [V, D]
     layers: Vec<Layer>,
-    norm: Tensor<1>,                // [D]
-    lm_head: Option<Matrix>,        // [V, D]; None: tied to embed_tokens
-    angles: Tensor<3>,              // [context, hd / 2, 2]
+    norm: Tensor<1>,         // [D]
+    lm_head: Option<Matrix>, // [V, D]; None: tied to embed_tokens
+    angles: Tensor<3>,       // [context, hd / 2, 2]
 }
 
 impl Decoder {
     /// Reads the decoder's weights, in the order of the pack.
-    pub async fn load(config: &LanguageConfig, loader: &mut Loader<'_>, context: usize) -> Result<Self> {
+    pub async fn load(
+        config: &LanguageConfig,
+        loader: &mut Loader<'_>,
+        context: usize,
+    ) -> Result<Self> {
         let embed_tokens = loader.matrix("language.embed_tokens.weight").await?;
         let mut layers = Vec::with_capacity(config.layers);
         for index in 0..config.layers {
@@ -63,11 +69,23 @@ impl Decoder {
             false => Some(loader.matrix("language.lm_head.weight").await?),
         };
         let angles = angles(context, config.head_dim, config.rope_theta, loader.device());
-        Ok(Self { config: config.clone(), embed_tokens, layers, norm, lm_head, angles })
+        Ok(Self {
+            config: config.clone(),
+            embed_tokens,
+            layers,
+            norm,
+            lm_head,
+            angles,
+        })
     }
 
     /// Input rows for `sources`, [T, D]; `visual` is [visual tokens, D].
-    pub fn embed(&self, sources: &[Source], visual: Option<&Tensor<2>>, device: &Device) -> Tensor<2> {
+    pub fn embed(
+        &self,
+        sources: &[Source],
+        visual: Option<&Tensor<2>>,
+        device: &Device,
+    ) -> Tensor<2> {
         kernels::embed(sources, &self.embed_tokens, visual, device)
     }
 
@@ -80,14 +98,34 @@ impl Decoder {
             x = self.block(layer, &x, cache, start);
         }
         cache.length = start + rows;
-        let last = if rows == 1 { x } else { x.slice([rows - 1..rows, 0..width]) };
+        let last = if rows == 1 {
+            x
+        } else {
+            x.slice([rows - 1..rows, 0..width])
+        };
         let last = rms_norm(&last, &self.norm, self.config.eps);
-        kernels::matmul(&last, self.lm_head.as_ref().unwrap_or(&self.embed_tokens), Epilogue::None)
+        kernels::matmul(
+            &last,
+            self.lm_head.as_ref().unwrap_or(&self.embed_tokens),
+            Epilogue::None,
+        )
     }
 
     /// The dispatches of one layer, in order.
-    fn block(&self, layer: &Layer, x: &Tensor<2>, cache: &mut LayerCache, start: usize) -> Tensor<2> {
-        let LanguageConfig { heads, kv_heads, head_dim, eps, .. } = self.config;
+    fn block(
+        &self,
+        layer: &Layer,
+        x: &Tensor<2>,
+        cache: &mut LayerCache,
+        start: usize,
+    ) -> Tensor<2> {
+        let LanguageConfig {
+            heads,
+            kv_heads,
+            head_dim,
+            eps,
+            ..
+        } = self.config;
         let normed = rms_norm(x, &layer.attn_norm, eps);
         let mut qkv = layer.qkv.forward(&normed);
         if let Some([q_norm, k_norm]) = &layer.qk_norms {

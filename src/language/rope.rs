@@ -8,8 +8,9 @@ use crate::kernels::launch::upload;
 /// are as exact as early ones.
 pub fn angles(context: usize, head_dim: usize, theta: f32, device: &Device) -> Tensor<3> {
     let half = head_dim / 2;
-    let frequencies: Vec<f64> =
-        (0..half).map(|k| f64::from(theta).powf(-2.0 * k as f64 / head_dim as f64)).collect();
+    let frequencies: Vec<f64> = (0..half)
+        .map(|k| f64::from(theta).powf(-2.0 * k as f64 / head_dim as f64))
+        .collect();
     let mut table = Vec::with_capacity(context * head_dim);
     for position in 0..context {
         for frequency in &frequencies {

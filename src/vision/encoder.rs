@@ -10,22 +10,22 @@ use crate::nn::{Linear, Loader, Norm};
 
 struct Layer {
     norm1: Norm,
-    qkv: Linear,                        // [3C, C], rows q | k | v
-    qk_norms: Option<[Tensor<1>; 2]>,   // [C] each
-    proj: Linear,                       // [C, C]
-    ls1: Tensor<1>,                     // [C]
+    qkv: Linear,                      // [3C, C], rows q | k | v
+    qk_norms: Option<[Tensor<1>; 2]>, // [C] each
+    proj: Linear,                     // [C, C]
+    ls1: Tensor<1>,                   // [C]
     norm2: Norm,
-    fc1: Linear,                        // [F, C]
-    fc2: Linear,                        // [C, F]
-    ls2: Tensor<1>,                     // [C]
+    fc1: Linear,    // [F, C]
+    fc2: Linear,    // [C, F]
+    ls2: Tensor<1>, // [C]
 }
 
 /// The vision encoder.
 pub struct VisionEncoder {
     config: VisionConfig,
-    class_embedding: Tensor<1>,         // [C]
-    patch_embedding: Linear,            // [C, 3 * P * P]
-    position_embedding: Tensor<2>,      // [1 + N, C]
+    class_embedding: Tensor<1>,    // [C]
+    patch_embedding: Linear,       // [C, 3 * P * P]
+    position_embedding: Tensor<2>, // [1 + N, C]
     layers: Vec<Layer>,
 }
 
@@ -34,7 +34,9 @@ impl VisionEncoder {
     pub async fn load(config: &VisionConfig, loader: &mut Loader<'_>) -> Result<Self> {
         let class_embedding = loader.vector("vision.class_embedding").await?;
         let patch_embedding = loader.linear("vision.patch_embedding", true).await?;
-        let position_embedding = loader.table("vision.position_embedding", config.hidden_size).await?;
+        let position_embedding = loader
+            .table("vision.position_embedding", config.hidden_size)
+            .await?;
         let norm_bias = config.norm == NormKind::LayerNorm;
         let mut layers = Vec::with_capacity(config.layers);
         for index in 0..config.layers {
@@ -60,19 +62,32 @@ impl VisionEncoder {
                 ls2: loader.vector(&name("ls2")).await?,
             });
         }
-        Ok(Self { config: config.clone(), class_embedding, patch_embedding, position_embedding, layers })
+        Ok(Self {
+            config: config.clone(),
+            class_embedding,
+            patch_embedding,
+            position_embedding,
+            layers,
+        })
     }
 
     /// `pixel_values` [tiles, 3, S, S] -> the last hidden states [tiles * (1 + N), C], the class token first in each tile.
     pub fn forward(&self, pixel_values: &Tensor<4>) -> Tensor<2> {
-        let patches = self.patch_embedding.forward(&patches(pixel_values, self.config.patch_size));
+        let patches = self
+            .patch_embedding
+            .forward(&patches(pixel_values, self.config.patch_size));
         let x = positions(&patches, &self.class_embedding, &self.position_embedding);
         self.layers.iter().fold(x, |x, layer| self.block(layer, &x))
     }
 
     /// The dispatches of one layer, in order.
     fn block(&self, layer: &Layer, x: &Tensor<2>) -> Tensor<2> {
-        let VisionConfig { hidden_size, heads, eps, .. } = self.config;
+        let VisionConfig {
+            hidden_size,
+            heads,
+            eps,
+            ..
+        } = self.config;
         let mut qkv = layer.qkv.forward(&layer.norm1.forward(x));
         if let Some([q_norm, k_norm]) = &layer.qk_norms {
             qk_norm(&mut qkv, 0, 1, q_norm, eps);

@@ -12,11 +12,11 @@ const NORM_EPS: f32 = 1e-5;
 
 /// The projector.
 pub struct Projector {
-    side: usize,        // patches a side
-    transposed: bool,   // ps_version v1
-    norm: Norm,         // [4C]
-    fc1: Linear,        // [D, 4C]
-    fc2: Linear,        // [D, D]
+    side: usize,      // patches a side
+    transposed: bool, // ps_version v1
+    norm: Norm,       // [4C]
+    fc1: Linear,      // [D, 4C]
+    fc2: Linear,      // [D, D]
 }
 
 impl Projector {
@@ -33,7 +33,9 @@ impl Projector {
 
     /// Hidden states [tiles * (1 + N), C] -> visual tokens [tiles * N / 4, D].
     pub fn forward(&self, hidden: &Tensor<2>) -> Tensor<2> {
-        let tokens = self.norm.forward(&pixel_shuffle(hidden, self.side, self.transposed));
+        let tokens = self
+            .norm
+            .forward(&pixel_shuffle(hidden, self.side, self.transposed));
         self.fc2.forward(&self.fc1.forward_gelu(&tokens))
     }
 }

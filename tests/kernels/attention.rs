@@ -3,7 +3,13 @@ use pagelens::kernels::attention;
 use crate::check::{Device, close, noise, tensor, values, wide};
 
 pub(crate) async fn check(device: &Device) {
-    for (tiles, length, heads, head_dim) in [(1, 1, 1, 8), (2, 17, 3, 16), (2, 65, 2, 64), (1, 130, 1, 128), (1, 1025, 2, 32)] {
+    for (tiles, length, heads, head_dim) in [
+        (1, 1, 1, 8),
+        (2, 17, 3, 16),
+        (2, 65, 2, 64),
+        (1, 130, 1, 128),
+        (1, 1025, 2, 32),
+    ] {
         let stride = 3 * heads * head_dim;
         let x = noise(tiles * length * stride, 40);
         let wide = wide(&x);
@@ -18,15 +24,33 @@ pub(crate) async fn check(device: &Device) {
                 mix(part(tile, row, 0, head), keys, &mut want[to..to + head_dim]);
             }
         }
-        let got = values(attention(&tensor(&x, [tiles * length, stride], device), length, heads)).await;
-        close(&format!("{tiles} tiles of {length}, {heads} heads of {head_dim}"), &got, &want, 2e-5);
+        let got = values(attention(
+            &tensor(&x, [tiles * length, stride], device),
+            length,
+            heads,
+        ))
+        .await;
+        close(
+            &format!("{tiles} tiles of {length}, {heads} heads of {head_dim}"),
+            &got,
+            &want,
+            2e-5,
+        );
     }
 }
 
 /// softmax(q . k / sqrt(width)) . v, in two passes.
-pub(crate) fn mix<'a>(q: &[f64], keys: impl Iterator<Item = (&'a [f64], &'a [f64])> + Clone, out: &mut [f64]) {
-    let score = |k: &[f64]| q.iter().zip(k).map(|(a, b)| a * b).sum::<f64>() / (q.len() as f64).sqrt();
-    let top = keys.clone().map(|(k, _)| score(k)).fold(f64::NEG_INFINITY, f64::max);
+pub(crate) fn mix<'a>(
+    q: &[f64],
+    keys: impl Iterator<Item = (&'a [f64], &'a [f64])> + Clone,
+    out: &mut [f64],
+) {
+    let score =
+        |k: &[f64]| q.iter().zip(k).map(|(a, b)| a * b).sum::<f64>() / (q.len() as f64).sqrt();
+    let top = keys
+        .clone()
+        .map(|(k, _)| score(k))
+        .fold(f64::NEG_INFINITY, f64::max);
     let mut total = 0.0;
     for (k, v) in keys {
         let share = (score(k) - top).exp();

@@ -5,15 +5,21 @@ use crate::attention::mix;
 use crate::check::{Device, close, noise, tensor, values, wide};
 
 pub(crate) async fn check(device: &Device) {
-    for (rows, heads, kv_heads, head_dim, start, context) in
-        [(2, 1, 1, 8, 0, 2), (65, 4, 2, 16, 0, 100), (70, 14, 2, 64, 33, 128), (3, 2, 1, 128, 200, 256)]
-    {
+    for (rows, heads, kv_heads, head_dim, start, context) in [
+        (2, 1, 1, 8, 0, 2),
+        (65, 4, 2, 16, 0, 100),
+        (70, 14, 2, 64, 33, 128),
+        (3, 2, 1, 128, 200, 256),
+    ] {
         cached(device, [rows, heads, kv_heads, head_dim, start, context]).await;
     }
 }
 
 /// One case against a cache full of noise, beyond the valid positions too. One row goes through the decode kernel.
-pub(crate) async fn cached(device: &Device, [rows, heads, kv_heads, head_dim, start, context]: [usize; 6]) {
+pub(crate) async fn cached(
+    device: &Device,
+    [rows, heads, kv_heads, head_dim, start, context]: [usize; 6],
+) {
     let stride = (heads + 2 * kv_heads) * head_dim;
     let cells = kv_heads * context * head_dim;
     let (qkv, keys, vals) = (noise(rows * stride, 50), noise(cells, 51), noise(cells, 52));
@@ -21,12 +27,20 @@ pub(crate) async fn cached(device: &Device, [rows, heads, kv_heads, head_dim, st
     let mut want = vec![0.0; rows * heads * head_dim];
     for (row, head) in (0..rows).flat_map(|row| (0..heads).map(move |head| (row, head))) {
         let cell = |at: usize| (head * kv_heads / heads * context + at) * head_dim;
-        let seen = (0..=start + row).map(|at| (&k[cell(at)..][..head_dim], &v[cell(at)..][..head_dim]));
+        let seen =
+            (0..=start + row).map(|at| (&k[cell(at)..][..head_dim], &v[cell(at)..][..head_dim]));
         let to = (row * heads + head) * head_dim;
-        mix(&q[row * stride + head * head_dim..][..head_dim], seen, &mut want[to..to + head_dim]);
+        mix(
+            &q[row * stride + head * head_dim..][..head_dim],
+            seen,
+            &mut want[to..to + head_dim],
+        );
     }
     let shape = [kv_heads, context, head_dim];
-    let cache = LayerCache { keys: tensor(&keys, shape, device), values: tensor(&vals, shape, device) };
+    let cache = LayerCache {
+        keys: tensor(&keys, shape, device),
+        values: tensor(&vals, shape, device),
+    };
     let qkv = tensor(&qkv, [rows, stride], device);
     let got = match rows {
         1 => attention_decode(&qkv, &cache, start),

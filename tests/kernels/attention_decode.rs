@@ -2,9 +2,13 @@ use crate::attention_causal::cached;
 use crate::check::Device;
 
 pub(crate) async fn check(device: &Device) {
-    for (heads, kv_heads, head_dim, start, context) in
-        [(1, 1, 8, 0, 1), (4, 2, 16, 40, 64), (14, 2, 64, 3, 64), (32, 32, 96, 70, 128), (16, 8, 128, 1_100, 2_048)]
-    {
+    for (heads, kv_heads, head_dim, start, context) in [
+        (1, 1, 8, 0, 1),
+        (4, 2, 16, 40, 64),
+        (14, 2, 64, 3, 64),
+        (32, 32, 96, 70, 128),
+        (16, 8, 128, 1_100, 2_048),
+    ] {
         cached(device, [1, heads, kv_heads, head_dim, start, context]).await;
     }
 }

@@ -20,25 +20,43 @@ pub(crate) fn noise(len: usize, seed: u64) -> Vec<f32> {
 }
 
 /// A tensor on `device`.
-pub(crate) fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+pub(crate) fn tensor<const D: usize>(
+    values: &[f32],
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
 }
 
 /// A tensor's elements.
 pub(crate) async fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data_async().await.expect("read back").try_to_vec::<f32>().expect("f32")
+    tensor
+        .into_data_async()
+        .await
+        .expect("read back")
+        .try_to_vec::<f32>()
+        .expect("f32")
 }
 
 /// An integer tensor's elements.
 pub(crate) async fn words(tensor: Tensor<1, Int>) -> Vec<u32> {
-    tensor.into_data_async().await.expect("read back").convert::<u32>().try_to_vec::<u32>().expect("u32")
+    tensor
+        .into_data_async()
+        .await
+        .expect("read back")
+        .convert::<u32>()
+        .try_to_vec::<u32>()
+        .expect("u32")
 }
 
 /// `got` equals `want` within `tolerance` of its largest element, and `want` is no heap of zeros.
 pub(crate) fn close(label: &str, got: &[f32], want: &[f64], tolerance: f64) {
     assert_eq!(got.len(), want.len(), "{label}: length");
     let largest = want.iter().fold(0f64, |top, v| top.max(v.abs()));
-    assert!(largest > 1e-2, "{label}: the reference is trivially small ({largest:e})");
+    assert!(
+        largest > 1e-2,
+        "{label}: the reference is trivially small ({largest:e})"
+    );
     for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
         let difference = (f64::from(got) - want).abs();
         assert!(

@@ -6,12 +6,25 @@ use crate::check::{Device, close, noise, tensor, values, wide};
 
 pub(crate) async fn check(device: &Device) {
     let (vocabulary, width, visual_rows) = (50, 96, 7);
-    let (table, visual) = (noise(vocabulary * width, 20), noise(visual_rows * width, 21));
+    let (table, visual) = (
+        noise(vocabulary * width, 20),
+        noise(visual_rows * width, 21),
+    );
     let q8 = QuantizedMatrix::quantize(QuantKind::Q8, vocabulary, width, &table);
     let q4 = QuantizedMatrix::quantize(QuantKind::Q4, vocabulary, width, &table);
-    let sources = [Source::Token(49), Source::Visual(6), Source::Visual(0), Source::Token(0), Source::Token(49)];
+    let sources = [
+        Source::Token(49),
+        Source::Visual(6),
+        Source::Visual(0),
+        Source::Token(0),
+        Source::Token(49),
+    ];
     let stored = [
-        ("f32", table.clone(), Matrix::dense(table, [vocabulary, width], device)),
+        (
+            "f32",
+            table.clone(),
+            Matrix::dense(table, [vocabulary, width], device),
+        ),
         ("q8", q8.dequantize(), Matrix::packed(q8, device)),
         ("q4", q4.dequantize(), Matrix::packed(q4, device)),
     ];
@@ -27,6 +40,11 @@ pub(crate) async fn check(device: &Device) {
         let got = values(embed(&sources, matrix, Some(&visual_tensor), device)).await;
         close(name, &got, &wide(&want), 1e-6);
         let got = values(embed(&sources[3..4], matrix, None, device)).await;
-        close(&format!("{name}, no picture"), &got, &wide(&want[3 * width..4 * width]), 1e-6);
+        close(
+            &format!("{name}, no picture"),
+            &got,
+            &wide(&want[3 * width..4 * width]),
+            1e-6,
+        );
     }
 }

@@ -10,11 +10,23 @@ pub(crate) async fn check(device: &Device) {
             let mean = row.iter().sum::<f64>() / width as f64;
             let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / width as f64;
             for (column, v) in row.iter().enumerate() {
-                want.push((v - mean) / (variance + 1e-6).sqrt() * f64::from(weight[column]) + f64::from(bias[column]));
+                want.push(
+                    (v - mean) / (variance + 1e-6).sqrt() * f64::from(weight[column])
+                        + f64::from(bias[column]),
+                );
             }
         }
-        let (weight, bias) = (tensor(&weight, [width], device), tensor(&bias, [width], device));
-        let got = values(layer_norm(&tensor(&x, [rows, width], device), &weight, &bias, 1e-6)).await;
+        let (weight, bias) = (
+            tensor(&weight, [width], device),
+            tensor(&bias, [width], device),
+        );
+        let got = values(layer_norm(
+            &tensor(&x, [rows, width], device),
+            &weight,
+            &bias,
+            1e-6,
+        ))
+        .await;
         close(&format!("[{rows}, {width}]"), &got, &want, 1e-5);
     }
 }

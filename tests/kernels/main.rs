@@ -50,14 +50,27 @@ fn each_kernel_has_its_three_files() {
             .expect("a folder of the crate")
             .map(|entry| entry.expect("an entry").path())
             .filter(|path| path.extension().is_some_and(|found| found == extension))
-            .map(|path| path.file_stem().expect("a stem").to_string_lossy().into_owned())
+            .map(|path| {
+                path.file_stem()
+                    .expect("a stem")
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .filter(|stem| !others.contains(&stem.as_str()))
             .collect();
         stems.sort();
         stems
     };
     let shaders = stems("shaders", "wgsl", &[]);
-    assert_eq!(shaders, stems("src/kernels", "rs", &["mod", "launch"]), "shaders/ against src/kernels/");
-    assert_eq!(shaders, stems("tests/kernels", "rs", &["main", "check", "registry", "web"]), "shaders/ against tests/kernels/");
+    assert_eq!(
+        shaders,
+        stems("src/kernels", "rs", &["mod", "launch"]),
+        "shaders/ against src/kernels/"
+    );
+    assert_eq!(
+        shaders,
+        stems("tests/kernels", "rs", &["main", "check", "registry", "web"]),
+        "shaders/ against tests/kernels/"
+    );
     assert_eq!(shaders, registry::NAMES, "shaders/ against the registry");
 }

@@ -4,8 +4,15 @@ use pagelens::quant::{QuantKind, QuantizedMatrix};
 use crate::check::{Device, close, noise, tensor, values, wide};
 
 /// (rows, cols, depth): one block, ragged edges, one row, a row more than a tile, real widths.
-const SHAPES: &[(usize, usize, usize)] =
-    &[(2, 1, 32), (33, 31, 64), (1, 7, 32), (5, 96, 128), (65, 130, 96), (4, 300, 896), (3, 33, 4096)];
+const SHAPES: &[(usize, usize, usize)] = &[
+    (2, 1, 32),
+    (33, 31, 64),
+    (1, 7, 32),
+    (5, 96, 128),
+    (65, 130, 96),
+    (4, 300, 896),
+    (3, 33, 4096),
+];
 
 pub(crate) async fn check(device: &Device) {
     for &(rows, cols, depth) in SHAPES {
@@ -15,8 +22,18 @@ pub(crate) async fn check(device: &Device) {
     for (rows, cols, depth) in [(9, 5, 588), (1, 3, 12), (40, 34, 4)] {
         let (x, w) = (noise(rows * depth, 10), noise(cols * depth, 11));
         let weights = Matrix::dense(w.clone(), [cols, depth], device);
-        let got = values(matmul(&tensor(&x, [rows, depth], device), &weights, Epilogue::None)).await;
-        close(&format!("dense [{rows}, {depth}] x [{cols}, {depth}]"), &got, &multiply(&x, &w, depth), 1e-5);
+        let got = values(matmul(
+            &tensor(&x, [rows, depth], device),
+            &weights,
+            Epilogue::None,
+        ))
+        .await;
+        close(
+            &format!("dense [{rows}, {depth}] x [{cols}, {depth}]"),
+            &got,
+            &multiply(&x, &w, depth),
+            1e-5,
+        );
     }
 }
 
@@ -33,30 +50,54 @@ pub(crate) async fn product(
     let quantized = |kind| QuantizedMatrix::quantize(kind, cols, depth, &w);
     let (q8, q4) = (quantized(QuantKind::Q8), quantized(QuantKind::Q4));
     let stored = [
-        ("f32", w.clone(), Matrix::dense(w.clone(), [cols, depth], device)),
+        (
+            "f32",
+            w.clone(),
+            Matrix::dense(w.clone(), [cols, depth], device),
+        ),
         ("q8", q8.dequantize(), Matrix::packed(q8, device)),
         ("q4", q4.dequantize(), Matrix::packed(q4, device)),
     ];
     let x_tensor = tensor(&x, [rows, depth], device);
-    let (bias_tensor, scale_tensor) = (tensor(&bias, [cols], device), tensor(&scale, [cols], device));
+    let (bias_tensor, scale_tensor) = (
+        tensor(&bias, [cols], device),
+        tensor(&scale, [cols], device),
+    );
     let residual_tensor = tensor(&residual, [rows, cols], device);
     for (name, dense, weights) in &stored {
         let sums = multiply(&x, dense, depth);
-        let at = |f: &dyn Fn(f64, usize) -> f64| sums.iter().enumerate().map(|(i, &v)| f(v, i)).collect::<Vec<_>>();
+        let at = |f: &dyn Fn(f64, usize) -> f64| {
+            sums.iter()
+                .enumerate()
+                .map(|(i, &v)| f(v, i))
+                .collect::<Vec<_>>()
+        };
         let b = |i: usize| f64::from(bias[i % cols]);
         let epilogues: [(Epilogue<'_>, Vec<f64>); 5] = [
             (Epilogue::None, sums.clone()),
             (Epilogue::Bias(&bias_tensor), at(&|v, i| v + b(i))),
             (Epilogue::BiasGelu(&bias_tensor), at(&|v, i| gelu(v + b(i)))),
-            (Epilogue::Residual(&residual_tensor), at(&|v, i| f64::from(residual[i]) + v)),
             (
-                Epilogue::ScaledResidual { bias: &bias_tensor, layer_scale: &scale_tensor, residual: &residual_tensor },
+                Epilogue::Residual(&residual_tensor),
+                at(&|v, i| f64::from(residual[i]) + v),
+            ),
+            (
+                Epilogue::ScaledResidual {
+                    bias: &bias_tensor,
+                    layer_scale: &scale_tensor,
+                    residual: &residual_tensor,
+                },
                 at(&|v, i| f64::from(residual[i]) + f64::from(scale[i % cols]) * (v + b(i))),
             ),
         ];
         for (index, (epilogue, want)) in epilogues.iter().enumerate() {
             let got = values(kernel(&x_tensor, weights, *epilogue)).await;
-            close(&format!("{name} [{rows}, {depth}] x [{cols}, {depth}], epilogue {index}"), &got, want, 1e-5);
+            close(
+                &format!("{name} [{rows}, {depth}] x [{cols}, {depth}], epilogue {index}"),
+                &got,
+                want,
+                1e-5,
+            );
         }
     }
 }
@@ -64,7 +105,9 @@ pub(crate) async fn product(
 fn multiply(x: &[f32], w: &[f32], depth: usize) -> Vec<f64> {
     let (x, w) = (wide(x), wide(w));
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum();
-    x.chunks(depth).flat_map(|x| w.chunks(depth).map(move |w| dot(x, w))).collect()
+    x.chunks(depth)
+        .flat_map(|x| w.chunks(depth).map(move |w| dot(x, w)))
+        .collect()
 }
 
 /// GELU with erf from Simpson's rule over its defining integral; beyond 7 standard deviations it is 0 or x.
@@ -75,7 +118,15 @@ fn gelu(x: f64) -> f64 {
     }
     const STEPS: u32 = 1000;
     let h = t / f64::from(STEPS);
-    let weight = |i: u32| if i == 0 || i == STEPS { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
-    let sum: f64 = (0..=STEPS).map(|i| weight(i) * (-(f64::from(i) * h).powi(2)).exp()).sum();
+    let weight = |i: u32| {
+        if i == 0 || i == STEPS {
+            1.0
+        } else {
+            f64::from(2 + 2 * (i % 2))
+        }
+    };
+    let sum: f64 = (0..=STEPS)
+        .map(|i| weight(i) * (-(f64::from(i) * h).powi(2)).exp())
+        .sum();
     0.5 * x * (1.0 + 2.0 / std::f64::consts::PI.sqrt() * sum * h / 3.0)
 }

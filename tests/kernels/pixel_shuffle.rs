@@ -13,17 +13,34 @@ pub(crate) async fn check(device: &Device) {
                 for row in 0..side {
                     for col in 0..side {
                         let (i, j) = (row / 2, col / 2);
-                        let token = if transposed { j * blocks + i } else { i * blocks + j };
+                        let token = if transposed {
+                            j * blocks + i
+                        } else {
+                            i * blocks + j
+                        };
                         let corner = row % 2 * 2 + col % 2;
                         for column in 0..width {
-                            let to = ((tile * blocks * blocks + token) * 4 + corner) * width + column;
-                            want[to] = f64::from(x[(tile * length + 1 + row * side + col) * width + column]);
+                            let to =
+                                ((tile * blocks * blocks + token) * 4 + corner) * width + column;
+                            want[to] = f64::from(
+                                x[(tile * length + 1 + row * side + col) * width + column],
+                            );
                         }
                     }
                 }
             }
-            let got = values(pixel_shuffle(&tensor(&x, [tiles * length, width], device), side, transposed)).await;
-            close(&format!("{tiles} tiles of {side}, width {width}, transposed {transposed}"), &got, &want, 0.0);
+            let got = values(pixel_shuffle(
+                &tensor(&x, [tiles * length, width], device),
+                side,
+                transposed,
+            ))
+            .await;
+            close(
+                &format!("{tiles} tiles of {side}, width {width}, transposed {transposed}"),
+                &got,
+                &want,
+                0.0,
+            );
         }
     }
 }

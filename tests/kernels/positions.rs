@@ -4,7 +4,11 @@ use crate::check::{Device, close, noise, tensor, values};
 
 pub(crate) async fn check(device: &Device) {
     for (tiles, count, width) in [(1, 1, 4), (2, 16, 32), (3, 1024, 8)] {
-        let (x, class, table) = (noise(tiles * count * width, 6), noise(width, 7), noise((1 + count) * width, 8));
+        let (x, class, table) = (
+            noise(tiles * count * width, 6),
+            noise(width, 7),
+            noise((1 + count) * width, 8),
+        );
         let mut want = Vec::new();
         for tile in 0..tiles {
             for position in 0..=count {
@@ -18,7 +22,16 @@ pub(crate) async fn check(device: &Device) {
             }
         }
         let x = tensor(&x, [tiles * count, width], device);
-        let got = positions(&x, &tensor(&class, [width], device), &tensor(&table, [1 + count, width], device));
-        close(&format!("{tiles} x {count} x {width}"), &values(got).await, &want, 1e-6);
+        let got = positions(
+            &x,
+            &tensor(&class, [width], device),
+            &tensor(&table, [1 + count, width], device),
+        );
+        close(
+            &format!("{tiles} x {count} x {width}"),
+            &values(got).await,
+            &want,
+            1e-6,
+        );
     }
 }

@@ -12,7 +12,12 @@ pub(crate) async fn check(device: &Device) {
                 want.push(v / (squares + 1e-6).sqrt() * f64::from(weight[column]));
             }
         }
-        let got = values(rms_norm(&tensor(&x, [rows, width], device), &tensor(&weight, [width], device), 1e-6)).await;
+        let got = values(rms_norm(
+            &tensor(&x, [rows, width], device),
+            &tensor(&weight, [width], device),
+            1e-6,
+        ))
+        .await;
         close(&format!("[{rows}, {width}]"), &got, &want, 1e-5);
     }
 }

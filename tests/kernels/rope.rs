@@ -6,9 +6,12 @@ use pagelens::language::rope::angles;
 use crate::check::{Device, close, noise, tensor, values, wide};
 
 pub(crate) async fn check(device: &Device) {
-    for (rows, heads, kv_heads, head_dim, start, context) in
-        [(1, 1, 1, 2, 0, 1), (3, 4, 2, 8, 5, 16), (70, 14, 2, 64, 0, 70), (1, 16, 8, 128, 31_000, 32_768)]
-    {
+    for (rows, heads, kv_heads, head_dim, start, context) in [
+        (1, 1, 1, 2, 0, 1),
+        (3, 4, 2, 8, 5, 16),
+        (70, 14, 2, 64, 0, 70),
+        (1, 16, 8, 128, 31_000, 32_768),
+    ] {
         let label = format!("{rows} rows from {start}, {heads}/{kv_heads} heads of {head_dim}");
         let stride = (heads + 2 * kv_heads) * head_dim;
         let x = noise(rows * stride, 30);
@@ -17,7 +20,8 @@ pub(crate) async fn check(device: &Device) {
         for row in 0..rows {
             for head in 0..heads + kv_heads {
                 for k in 0..half {
-                    let angle = (start + row) as f64 * 1e6f64.powf(-2.0 * k as f64 / head_dim as f64);
+                    let angle =
+                        (start + row) as f64 * 1e6f64.powf(-2.0 * k as f64 / head_dim as f64);
                     let at = row * stride + head * head_dim + k;
                     let (a, b) = (f64::from(x[at]), f64::from(x[at + half]));
                     want[at] = a * angle.cos() - b * angle.sin();
@@ -26,12 +30,32 @@ pub(crate) async fn check(device: &Device) {
             }
         }
         let shape = [kv_heads, context, head_dim];
-        let mut cache = LayerCache { keys: Tensor::zeros(shape, device), values: Tensor::zeros(shape, device) };
+        let mut cache = LayerCache {
+            keys: Tensor::zeros(shape, device),
+            values: Tensor::zeros(shape, device),
+        };
         let mut qkv = tensor(&x, [rows, stride], device);
-        rope(&mut qkv, &angles(context, head_dim, 1e6, device), &mut cache, start);
-        let queries = |all: &[f64]| all.chunks(stride).flat_map(|row| row[..heads * head_dim].to_vec()).collect::<Vec<_>>();
-        close(&format!("{label}: queries"), &values(qkv.slice([0..rows, 0..heads * head_dim])).await, &queries(&want), 1e-5);
-        for (name, cells, first) in [("keys", cache.keys, heads), ("values", cache.values, heads + kv_heads)] {
+        rope(
+            &mut qkv,
+            &angles(context, head_dim, 1e6, device),
+            &mut cache,
+            start,
+        );
+        let queries = |all: &[f64]| {
+            all.chunks(stride)
+                .flat_map(|row| row[..heads * head_dim].to_vec())
+                .collect::<Vec<_>>()
+        };
+        close(
+            &format!("{label}: queries"),
+            &values(qkv.slice([0..rows, 0..heads * head_dim])).await,
+            &queries(&want),
+            1e-5,
+        );
+        for (name, cells, first) in [
+            ("keys", cache.keys, heads),
+            ("values", cache.values, heads + kv_heads),
+        ] {
             let mut expected = vec![0.0; kv_heads * context * head_dim];
             for row in 0..rows {
                 for head in 0..kv_heads {
@@ -41,7 +65,12 @@ pub(crate) async fn check(device: &Device) {
                     }
                 }
             }
-            close(&format!("{label}: {name}"), &values(cells).await, &expected, 1e-5);
+            close(
+                &format!("{label}: {name}"),
+                &values(cells).await,
+                &expected,
+                1e-5,
+            );
         }
     }
 }

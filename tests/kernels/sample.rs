@@ -2,37 +2,103 @@ use pagelens::kernels::{SampleParams, sample};
 
 use crate::check::{Device, noise, tensor, words};
 
-const GREEDY: SampleParams = SampleParams { temperature: 1.0, top_k: 1, top_p: 1.0, penalty: 1.0, draw: 0.0 };
+const GREEDY: SampleParams = SampleParams {
+    temperature: 1.0,
+    top_k: 1,
+    top_p: 1.0,
+    penalty: 1.0,
+    draw: 0.0,
+};
 
 pub(crate) async fn check(device: &Device) {
     for vocabulary in [1, 5, 256, 1_000, 151_936] {
         let logits = noise(vocabulary, 60);
         for (seen, how) in [
             (vec![], GREEDY),
-            (vec![], SampleParams { top_k: 50, temperature: 0.7, draw: 0.5, ..GREEDY }),
-            (vec![], SampleParams { top_k: 64, top_p: 0.9, draw: 0.999, ..GREEDY }),
-            (vec![], SampleParams { top_k: 7, top_p: 0.0, draw: 0.9, ..GREEDY }),
-            (best(&logits), SampleParams { penalty: 1.3, ..GREEDY }),
-            (best(&logits), SampleParams { top_k: 20, penalty: 1.1, temperature: 2.0, draw: 0.25, ..GREEDY }),
+            (
+                vec![],
+                SampleParams {
+                    top_k: 50,
+                    temperature: 0.7,
+                    draw: 0.5,
+                    ..GREEDY
+                },
+            ),
+            (
+                vec![],
+                SampleParams {
+                    top_k: 64,
+                    top_p: 0.9,
+                    draw: 0.999,
+                    ..GREEDY
+                },
+            ),
+            (
+                vec![],
+                SampleParams {
+                    top_k: 7,
+                    top_p: 0.0,
+                    draw: 0.9,
+                    ..GREEDY
+                },
+            ),
+            (
+                best(&logits),
+                SampleParams {
+                    penalty: 1.3,
+                    ..GREEDY
+                },
+            ),
+            (
+                best(&logits),
+                SampleParams {
+                    top_k: 20,
+                    penalty: 1.1,
+                    temperature: 2.0,
+                    draw: 0.25,
+                    ..GREEDY
+                },
+            ),
         ] {
-            let got = words(sample(&tensor(&logits, [1, vocabulary], device), &seen, how)).await;
+            let got = words(sample(
+                &tensor(&logits, [1, vocabulary], device),
+                &seen,
+                how,
+            ))
+            .await;
             // f32 sums may move the border between two candidates, or the end of the kept ones, by this much.
             let shifts = [0.0, -1e-4, 1e-4];
             let allowed = shifts.map(|draw| {
-                let near = |top_p: f32| SampleParams { draw: how.draw + draw, top_p: how.top_p + top_p, ..how };
+                let near = |top_p: f32| SampleParams {
+                    draw: how.draw + draw,
+                    top_p: how.top_p + top_p,
+                    ..how
+                };
                 shifts.map(|top_p| chosen(&logits, &seen, near(top_p)))
             });
             let allowed = allowed.as_flattened();
-            assert!(allowed.contains(&got[0]), "{vocabulary} logits, {how:?}: {got:?} is none of {allowed:?}");
+            assert!(
+                allowed.contains(&got[0]),
+                "{vocabulary} logits, {how:?}: {got:?} is none of {allowed:?}"
+            );
         }
     }
     // Equal logits: the lowest id.
-    let got = words(sample(&tensor(&[1.0, 3.0, 3.0, 2.0], [1, 4], device), &[], GREEDY)).await;
+    let got = words(sample(
+        &tensor(&[1.0, 3.0, 3.0, 2.0], [1, 4], device),
+        &[],
+        GREEDY,
+    ))
+    .await;
     assert_eq!(got, [1], "ties");
     // A draw lands on each candidate in proportion.
     let (mut counts, logits) = ([0usize; 3], [0.0, 2f32.ln(), 5f32.ln()]);
     for step in 0..80 {
-        let how = SampleParams { top_k: 3, draw: (step as f32 + 0.5) / 80.0, ..GREEDY };
+        let how = SampleParams {
+            top_k: 3,
+            draw: (step as f32 + 0.5) / 80.0,
+            ..GREEDY
+        };
         counts[words(sample(&tensor(&logits, [1, 3], device), &[], how)).await[0] as usize] += 1;
     }
     assert_eq!(counts, [10, 20, 50], "draws in proportion");
@@ -52,14 +118,22 @@ fn chosen(logits: &[f32], seen: &[u32], how: SampleParams) -> u32 {
     for &id in seen {
         let score = &mut scores[id as usize].1;
         let penalty = f64::from(how.penalty);
-        *score = if *score > 0.0 { *score / penalty } else { *score * penalty };
+        *score = if *score > 0.0 {
+            *score / penalty
+        } else {
+            *score * penalty
+        };
     }
     scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     scores.truncate(how.top_k);
-    let weights: Vec<f64> = scores.iter().map(|(_, v)| ((v - scores[0].1) / f64::from(how.temperature)).exp()).collect();
+    let weights: Vec<f64> = scores
+        .iter()
+        .map(|(_, v)| ((v - scores[0].1) / f64::from(how.temperature)).exp())
+        .collect();
     let total: f64 = weights.iter().sum();
     let mut kept = 1;
-    while kept < weights.len() && weights[..kept].iter().sum::<f64>() < f64::from(how.top_p) * total {
+    while kept < weights.len() && weights[..kept].iter().sum::<f64>() < f64::from(how.top_p) * total
+    {
         kept += 1;
     }
     let mut rest = f64::from(how.draw) * weights[..kept].iter().sum::<f64>();

@@ -28,7 +28,10 @@ use wasm_bindgen::prelude::*;
 /// The kernels' names.
 #[wasm_bindgen]
 pub fn names() -> Vec<String> {
-    registry::NAMES.iter().map(|&name| name.to_owned()).collect()
+    registry::NAMES
+        .iter()
+        .map(|&name| name.to_owned())
+        .collect()
 }
 
 /// Runs one kernel's check on `device`; a failure is a panic, logged and then a trap.

@@ -50,13 +50,24 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let (question, files) = args.input.split_last().expect("clap asks for two or more");
     let pictures = files
         .iter()
-        .map(|file| Ok(Picture { name: file.clone(), bytes: crate::read(Path::new(file))?.into() }))
+        .map(|file| {
+            Ok(Picture {
+                name: file.clone(),
+                bytes: crate::read(Path::new(file))?.into(),
+            })
+        })
         .collect::<Result<Vec<_>>>()?;
     let checkpoint = crate::open(args.model.as_deref()).await?;
     let compute = Compute::open(args.device).await?;
     eprintln!("running on the {compute}");
     let (bar, mut progress) = crate::bar("loading");
-    let model = Model::load(&checkpoint, compute, Precisions::all(args.weights), &mut progress).await?;
+    let model = Model::load(
+        &checkpoint,
+        compute,
+        Precisions::all(args.weights),
+        &mut progress,
+    )
+    .await?;
     bar.finish_and_clear();
 
     let mut messages = Vec::new();
@@ -64,7 +75,10 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         messages.push(Message::text(Role::System, system));
     }
     let images = (0..pictures.len()).map(Part::Image);
-    messages.push(Message { role: Role::User, content: images.chain([Part::Text(question.clone())]).collect() });
+    messages.push(Message {
+        role: Role::User,
+        content: images.chain([Part::Text(question.clone())]).collect(),
+    });
     let options = GenerateOptions {
         max_tokens: args.max_tokens,
         temperature: args.temperature,
@@ -76,10 +90,16 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let mut session = Session::new();
     let (bar, mut progress) = crate::bar("reading");
     let started = session
-        .start(&model, &messages, &pictures, options, async |done, total| {
-            progress(done as u64, total as u64);
-            true
-        })
+        .start(
+            &model,
+            &messages,
+            &pictures,
+            options,
+            async |done, total| {
+                progress(done as u64, total as u64);
+                true
+            },
+        )
         .await?;
     bar.finish_and_clear();
     let mut text = String::new();
@@ -125,5 +145,8 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
 }
 
 fn stdout(error: &std::io::Error) -> Error {
-    Error::Io { path: "stdout".to_owned(), reason: error.to_string() }
+    Error::Io {
+        path: "stdout".to_owned(),
+        reason: error.to_string(),
+    }
 }

@@ -64,17 +64,24 @@ async fn open(folder: Option<&Path>) -> Result<Checkpoint> {
 fn shipped() -> Result<PathBuf> {
     const SHIPPED: &str = "www/models/tiny";
     let program = std::env::current_exe().unwrap_or_default();
-    let roots = std::env::current_dir().into_iter().chain(program.ancestors().map(Path::to_owned));
+    let roots = std::env::current_dir()
+        .into_iter()
+        .chain(program.ancestors().map(Path::to_owned));
     roots
         .map(|root| root.join(SHIPPED))
         .find(|folder| folder.join("manifest.json").is_file())
-        .ok_or_else(|| Error::MissingFile { file: format!("{SHIPPED} (the model that ships; or name another with --model)") })
+        .ok_or_else(|| Error::MissingFile {
+            file: format!("{SHIPPED} (the model that ships; or name another with --model)"),
+        })
 }
 
 /// A bar on stderr over weights as they are loaded.
 fn bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64)) {
-    let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%").unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_message(what);
+    let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0)
+        .with_style(style.progress_chars("=> "))
+        .with_message(what);
     let handle = bar.clone();
     (bar, move |done, total| {
         handle.set_length(total);
@@ -83,5 +90,8 @@ fn bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64)) {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::Io { path: path.display().to_string(), reason: error.to_string() })
+    std::fs::read(path).map_err(|error| Error::Io {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
 }

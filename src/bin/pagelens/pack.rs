@@ -24,9 +24,24 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let checkpoint = Checkpoint::open(Source::Folder(args.input.clone())).await?;
     let (bar, mut progress) = crate::bar("packing");
-    let name = args.output.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy());
-    write_pack(&checkpoint, &args.output, &name, args.vision, args.language, &mut progress).await?;
+    let name = args
+        .output
+        .file_name()
+        .map_or_else(|| "model".into(), |name| name.to_string_lossy());
+    write_pack(
+        &checkpoint,
+        &args.output,
+        &name,
+        args.vision,
+        args.language,
+        &mut progress,
+    )
+    .await?;
     bar.finish_and_clear();
-    eprintln!("packed {} into {}", args.input.display(), args.output.display());
+    eprintln!(
+        "packed {} into {}",
+        args.input.display(),
+        args.output.display()
+    );
     Ok(())
 }

@@ -26,19 +26,30 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.dir.join("index.html").is_file() {
-        return Err(Error::MissingFile { file: args.dir.join("index.html").display().to_string() });
+        return Err(Error::MissingFile {
+            file: args.dir.join("index.html").display().to_string(),
+        });
     }
     let address = format!("127.0.0.1:{}", args.port);
-    let failed = |error: std::io::Error| Error::Io { path: address.clone(), reason: error.to_string() };
-    let header = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    let failed = |error: std::io::Error| Error::Io {
+        path: address.clone(),
+        reason: error.to_string(),
+    };
+    let header =
+        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     // Nothing is held back from a reload: the files are local.
     let app = Router::new()
         .fallback_service(ServeDir::new(&args.dir))
         .layer(header(CACHE_CONTROL, "no-cache"))
         .layer(header(CONTENT_SECURITY_POLICY, POLICY));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(&address).await.map_err(failed)?;
+        let listener = tokio::net::TcpListener::bind(&address)
+            .await
+            .map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         println!("http://{local}");
         axum::serve(listener, app).await.map_err(failed)

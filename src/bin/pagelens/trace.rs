@@ -53,21 +53,62 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         max_tiles: args.max_tiles.map(usize::from),
         max_tokens: args.max_tokens,
     };
-    let Trace { pixel_values, vision, projected, input_ids, logits, generated } = trace(request).await?;
+    let Trace {
+        pixel_values,
+        vision,
+        projected,
+        input_ids,
+        logits,
+        generated,
+    } = trace(request).await?;
     let vocabulary = logits.len();
     let stages: [(&str, Dtype, Vec<usize>, &[u8]); 6] = [
-        ("pixel_values", Dtype::F32, pixel_values.0, bytemuck::cast_slice(&pixel_values.1)),
-        ("vision", Dtype::F32, vision.0, bytemuck::cast_slice(&vision.1)),
-        ("projected", Dtype::F32, projected.0, bytemuck::cast_slice(&projected.1)),
-        ("input_ids", Dtype::I32, vec![input_ids.len()], bytemuck::cast_slice(&input_ids)),
-        ("logits", Dtype::F32, vec![vocabulary], bytemuck::cast_slice(&logits)),
-        ("generated", Dtype::I32, vec![generated.len()], bytemuck::cast_slice(&generated)),
+        (
+            "pixel_values",
+            Dtype::F32,
+            pixel_values.0,
+            bytemuck::cast_slice(&pixel_values.1),
+        ),
+        (
+            "vision",
+            Dtype::F32,
+            vision.0,
+            bytemuck::cast_slice(&vision.1),
+        ),
+        (
+            "projected",
+            Dtype::F32,
+            projected.0,
+            bytemuck::cast_slice(&projected.1),
+        ),
+        (
+            "input_ids",
+            Dtype::I32,
+            vec![input_ids.len()],
+            bytemuck::cast_slice(&input_ids),
+        ),
+        (
+            "logits",
+            Dtype::F32,
+            vec![vocabulary],
+            bytemuck::cast_slice(&logits),
+        ),
+        (
+            "generated",
+            Dtype::I32,
+            vec![generated.len()],
+            bytemuck::cast_slice(&generated),
+        ),
     ];
-    let failed = |reason: String| Error::Io { path: args.out.display().to_string(), reason };
+    let failed = |reason: String| Error::Io {
+        path: args.out.display().to_string(),
+        reason,
+    };
     let views = stages
         .into_iter()
         .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes)?)))
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| failed(error.to_string()))?;
-    safetensors::serialize_to_file(views, None, &args.out).map_err(|error| failed(error.to_string()))
+    safetensors::serialize_to_file(views, None, &args.out)
+        .map_err(|error| failed(error.to_string()))
 }
