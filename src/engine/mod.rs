@@ -1,8 +1,10 @@
 //! Pages and messages -> text: the whole model, a conversation, and its trace.
 
+pub mod answer;
 pub mod model;
 pub mod session;
 pub mod trace;
 
+pub use answer::{GenerateOptions, Step, StopReason, Usage};
 pub use model::Model;
-pub use session::{GenerateOptions, Picture, Session, Started, Step, StopReason, Usage};
+pub use session::{Picture, Session, Started};

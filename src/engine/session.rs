@@ -1,56 +1,21 @@
 //! A conversation, and the one decode loop: [`Session::start`] prefills what is new, [`Session::next`] makes a token.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use burn::tensor::Tensor;
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
+use super::answer::{Answer, GenerateOptions, Step, StopReason, Usage};
 use super::model::Model;
 use crate::chat::Message;
-use crate::chat::StreamDecoder;
 use crate::chat::prompt::{self, Prompt};
 use crate::config::TilingConfig;
 use crate::error::{Error, Result};
 use crate::kernels::embed::Source;
-use crate::kernels::sample::MAX_TOP_K;
-use crate::kernels::{SampleParams, sample};
 use crate::language::cache::KvCache;
 use crate::page::{DecodeOptions, decode};
-
-/// How to answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GenerateOptions {
-    /// Most tokens of an answer.
-    pub max_tokens: usize,
-    /// 0 is greedy.
-    pub temperature: f32,
-    /// Candidates, at most [`MAX_TOP_K`]; transformers' default is 50.
-    pub top_k: usize,
-    /// Probability mass of the candidates to keep.
-    pub top_p: f32,
-    /// 1 is none.
-    pub repetition_penalty: f32,
-    /// Same seed, same question, same answer.
-    pub seed: u64,
-    /// Most tiles of a page, thumbnail not counted; `None` is the checkpoint's own limit.
-    pub max_tiles: Option<usize>,
-}
-
-impl Default for GenerateOptions {
-    fn default() -> Self {
-        Self {
-            max_tokens: 1024,
-            temperature: 0.0,
-            top_k: 50,
-            top_p: 1.0,
-            repetition_penalty: 1.0,
-            seed: 0,
-            max_tiles: None,
-        }
-    }
-}
 
 /// A picture of the conversation, as the user gave it.
 #[derive(Clone, Debug)]
@@ -74,49 +39,6 @@ pub struct Started {
     pub cached_tokens: usize,
 }
 
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The model's own stop token.
-    Stop,
-    /// `max_tokens`, or the end of the context.
-    Length,
-}
-
-impl StopReason {
-    /// OpenAI's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Length => "length",
-        }
-    }
-}
-
-/// One step of an answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// Newly complete text; may be empty.
-    pub text: String,
-    /// Set on the last step.
-    pub stop: Option<StopReason>,
-}
-
-/// Counts and times of an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// Ids of the prompt, visual tokens included.
-    pub prompt_tokens: usize,
-    /// Visual tokens of the prompt.
-    pub image_tokens: usize,
-    /// Tokens made, the stop token not counted.
-    pub completion_tokens: usize,
-    /// From the start of the call to the first token, in milliseconds.
-    pub ttft_ms: f64,
-    /// Tokens a second after the first.
-    pub tokens_per_s: f64,
-}
-
 /// What stands at a position of the cache: equal slots have equal keys and values if all before them are equal too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
@@ -126,21 +48,6 @@ enum Slot {
 
 /// A picture's content and the number of tiles it was allowed.
 type PictureKey = ([u8; 32], usize);
-
-/// An answer being made.
-struct Answer {
-    options: GenerateOptions,
-    stops: HashSet<u32>,
-    decoder: StreamDecoder,
-    random: fastrand::Rng,
-    logits: Tensor<2>, // [1, V], of the next token
-    seen: Vec<u32>,    // ids once each, for the repetition penalty
-    began: Instant,
-    first: Option<Instant>,
-    last: Instant,
-    usage: Usage,
-    stop: Option<StopReason>,
-}
 
 /// A conversation on one model. The KV cache and the encoded pictures outlive a turn, so that the next turn pays only for
 /// what is new.
@@ -282,26 +189,15 @@ impl Session {
             .stop
             .into_iter()
             .collect();
-        let mut seen: Vec<u32> = prompt.ids.clone();
-        seen.sort_unstable();
-        seen.dedup();
-        self.answer = Some(Answer {
-            stops,
-            decoder: model.tokenizer.stream().keep_boxes(),
-            random: fastrand::Rng::with_seed(options.seed),
-            options,
-            logits,
-            seen,
-            began,
-            first: None,
-            last: began,
-            usage: Usage {
-                prompt_tokens: prompt.ids.len(),
-                image_tokens: prompt.images.iter().map(|span| span.len).sum(),
-                ..Usage::default()
-            },
-            stop: None,
-        });
+        let usage = Usage {
+            prompt_tokens: prompt.ids.len(),
+            image_tokens: prompt.images.iter().map(|span| span.len).sum(),
+            ..Usage::default()
+        };
+        let decoder = model.tokenizer.stream().keep_boxes();
+        self.answer = Some(Answer::new(
+            options, stops, decoder, logits, prompt.ids, usage, began,
+        ));
         Ok(shared)
     }
 
@@ -335,51 +231,14 @@ impl Session {
         let Some(answer) = self.answer.as_mut().filter(|answer| answer.stop.is_none()) else {
             return Ok(None);
         };
-        let GenerateOptions {
-            temperature,
-            top_k,
-            top_p,
-            repetition_penalty,
-            max_tokens,
-            ..
-        } = answer.options;
+        let max_tokens = answer.options.max_tokens;
         if answer.usage.completion_tokens >= max_tokens || self.slots.len() >= model.context() {
             answer.stop = Some(StopReason::Length);
             return Ok(None);
         }
-        let greedy = temperature <= 0.0;
-        let how = SampleParams {
-            temperature: if greedy { 1.0 } else { temperature },
-            top_k: if greedy { 1 } else { top_k.clamp(1, MAX_TOP_K) },
-            top_p,
-            penalty: repetition_penalty,
-            draw: answer.random.f32(),
-        };
-        let seen: &[u32] = if repetition_penalty == 1.0 {
-            &[]
-        } else {
-            &answer.seen
-        };
-        let data = sample(&answer.logits, seen, how).into_data_async().await;
-        let id = data
-            .ok()
-            .and_then(|data| {
-                data.convert::<u32>()
-                    .try_to_vec::<u32>()
-                    .ok()?
-                    .first()
-                    .copied()
-            })
-            .ok_or(Error::DeviceLost)?;
-        answer.last = Instant::now();
-        answer.first.get_or_insert(answer.last);
-        if answer.stops.contains(&id) {
-            answer.stop = Some(StopReason::Stop);
+        let id = answer.choose().await?;
+        if answer.stop.is_some() {
             return Ok(Some(id));
-        }
-        answer.usage.completion_tokens += 1;
-        if let Err(at) = answer.seen.binary_search(&id) {
-            answer.seen.insert(at, id);
         }
         if answer.usage.completion_tokens < max_tokens {
             let cache = self.cache.as_mut().expect("a started answer has a cache");
@@ -419,18 +278,9 @@ impl Session {
 
     /// Counts and times so far.
     pub fn usage(&self) -> Usage {
-        let Some(answer) = &self.answer else {
-            return Usage::default();
-        };
-        let mut usage = answer.usage;
-        if let Some(first) = answer.first {
-            usage.ttft_ms = (first - answer.began).as_secs_f64() * 1e3;
-            let seconds = (answer.last - first).as_secs_f64();
-            if seconds > 0.0 {
-                usage.tokens_per_s = usage.completion_tokens.saturating_sub(1) as f64 / seconds;
-            }
-        }
-        usage
+        self.answer
+            .as_ref()
+            .map_or_else(Usage::default, Answer::usage)
     }
 }
 

@@ -3,8 +3,9 @@
 use burn::tensor::Tensor;
 use web_time::Instant;
 
+use super::answer::GenerateOptions;
 use super::model::Model;
-use super::session::{GenerateOptions, Session, tiling};
+use super::session::{Session, tiling};
 use crate::chat::{Message, Part, Role, prompt};
 use crate::error::{Error, Result};
 use crate::gpu::{Compute, DeviceChoice};
