@@ -9,6 +9,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from .model import MEAN, STD, Trainee
 from .tiles import TILE
+from .train import START
 from .tokenizer import SPECIALS, TEMPLATE, Tokenizer, build
 
 MAX_TILES = 1
@@ -63,7 +64,10 @@ def main() -> None:
     options = parser.parse_args()
     tokenizer = Tokenizer()
     trainee = Trainee(tokenizer)
-    trainee.load_state_dict(torch.load(options.run / "state.pt", map_location="cpu")["average"])
+    state = torch.load(options.run / "state.pt", map_location="cpu")
+    weights = {name: value.half() for name, value in state["trainee"].items()}
+    torch.save({"trainee": weights} | {key: state[key] for key in ("step", "seconds", "hard", "share")}, START)
+    trainee.load_state_dict(state["average"])
     export(trainee, tokenizer, options.out)
 
 

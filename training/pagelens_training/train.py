@@ -19,6 +19,7 @@ from .model import Trainee
 from .optimiser import Optimiser
 from .tokenizer import Tokenizer
 
+START = Path(__file__).parent.parent / "start.pt"  # weights to go on from on a new machine, without optimiser state
 HELD_OUT = 96
 SAVE_SECONDS = 180
 COLUMNS = ("step", "seconds", "progress", "loss", "answer_loss", "char", "index", "centre", "exact", "rate", "hard")
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--muon", type=float, default=0.02)
     parser.add_argument("--adam", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--from-nothing", action="store_true", help="leave start.pt alone")
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
@@ -67,11 +69,13 @@ def main() -> None:
     optimiser = Optimiser(trainee, options.muon, options.adam)
     step, before, hard, share = 0, 0.0, 0.0, 1.0
     checkpoint = options.run / "state.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint)
+    begin = checkpoint if checkpoint.exists() else START
+    if begin.exists() and not (begin == START and options.from_nothing):
+        state = torch.load(begin)
         trainee.load_state_dict(state["trainee"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
+        average.load_state_dict(state.get("average", state["trainee"]))
+        if "optimiser" in state:
+            optimiser.load_state_dict(state["optimiser"])
         step, before, hard, share = state["step"], state["seconds"], state["hard"], state["share"]
     knobs = torch.tensor((share, hard)).share_memory_()
     stream = torch.utils.data.DataLoader(data.Stream(seed=step, knobs=knobs), batch_size=None, num_workers=1, prefetch_factor=4)
