@@ -194,7 +194,11 @@ inPage("the API on the CPU: a stream, the same answer whole, usage, stop strings
   const short = await engine.chat.completions.create({ messages, temperature: 0, max_tokens: 1 });
   const stopped = await engine.chat.completions.create({ messages, temperature: 0, max_tokens: 32, stop: whole.choices[0].message.content.slice(1, 3) });
   const abort = new AbortController();
-  const running = engine.chat.completions.create({ messages, signal: abort.signal });
+  // A picture that is not in any cache yet, so that there is something left to stop.
+  const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 640 });
+  canvas.getContext("2d").fillRect(100, 100, 300, 200);
+  const unseen = [{ role: "user", content: [{ type: "image", image: canvas }, { type: "text", text: "What does it say?" }] }];
+  const running = engine.chat.completions.create({ messages: unseen, signal: abort.signal });
   setTimeout(() => abort.abort(), 50);
   const aborted = await caught(running);
   const broken = await caught(engine.chat.completions.create({ messages: [{ role: "user", content: [{ type: "image", image: new Blob(["no picture"]) }, { type: "text", text: "?" }] }] }));
