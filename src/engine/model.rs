@@ -52,8 +52,7 @@ impl Model {
         let mut loader = Loader::new(checkpoint, precisions, &compute.device, progress);
         let encoder = VisionEncoder::load(&config.vision, &mut loader).await?;
         let projector = Projector::load(&config, &mut loader).await?;
-        let context = config.language.max_positions.min(CONTEXT_CEILING);
-        let decoder = Decoder::load(&config.language, &mut loader, context).await?;
+        let decoder = Decoder::load(&config.language, &mut loader, context(&config)).await?;
         Ok(Self {
             config,
             tokenizer,
@@ -66,7 +65,7 @@ impl Model {
 
     /// Positions a conversation may fill.
     pub fn context(&self) -> usize {
-        self.config.language.max_positions.min(CONTEXT_CEILING)
+        context(&self.config)
     }
 
     /// Visual tokens of a tile.
@@ -110,4 +109,8 @@ impl Model {
         }
         logits.expect("at least one row")
     }
+}
+
+fn context(config: &ModelConfig) -> usize {
+    config.language.max_positions.min(CONTEXT_CEILING)
 }

@@ -121,23 +121,18 @@ impl Session {
             &tiles,
             tokens_per_tile,
         )?;
-        let (prompt_tokens, image_tokens) = (
-            prompt.ids.len(),
-            prompt.images.iter().map(|span| span.len).sum(),
-        );
-        let cached_tokens = self
-            .prefill(model, prompt, &keys, &visuals, options, began)
-            .await?;
+        let cached_tokens = self.prefill(model, prompt, &keys, &visuals, options, began)?;
+        let usage = self.usage();
         Ok(Started {
             tiles,
-            prompt_tokens,
-            image_tokens,
+            prompt_tokens: usage.prompt_tokens,
+            image_tokens: usage.image_tokens,
             cached_tokens,
         })
     }
 
     /// Prefills `prompt` and readies the answer; returns how many positions the cache still held.
-    pub(super) async fn prefill(
+    pub(super) fn prefill(
         &mut self,
         model: &Model,
         prompt: Prompt,
@@ -178,7 +173,9 @@ impl Session {
             .take_while(|(a, b)| a == b)
             .count()
             .min(slots.len() - 1);
-        let room = (needed + options.max_tokens).min(model.context());
+        let room = needed
+            .saturating_add(options.max_tokens)
+            .min(model.context());
         let cache = self.reserve(model, room, shared);
         let visual = (!visuals.is_empty()).then(|| Tensor::cat(visuals.to_vec(), 0));
         let logits = model.forward(&sources[shared..], visual.as_ref(), cache);

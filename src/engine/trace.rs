@@ -104,16 +104,14 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
         ..GenerateOptions::default()
     };
     let visuals = std::slice::from_ref(&visual);
-    session
-        .prefill(
-            &model,
-            prompt,
-            &[([0; 32], 0)],
-            visuals,
-            options,
-            Instant::now(),
-        )
-        .await?;
+    session.prefill(
+        &model,
+        prompt,
+        &[([0; 32], 0)],
+        visuals,
+        options,
+        Instant::now(),
+    )?;
     let logits = values(session.logits().expect("a started answer").clone()).await?;
     let mut generated = Vec::new();
     while let Some(id) = session.next_id(&model).await? {
