@@ -176,3 +176,79 @@ fn a_pack_answers_as_its_checkpoint() {
         &["not empty"],
     );
 }
+
+#[test]
+fn eval_scores_answers_and_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| {
+        folder
+            .path()
+            .join(name)
+            .to_str()
+            .expect("a path in UTF-8")
+            .to_owned()
+    };
+    let (questions, predictions) = (file("questions.jsonl"), file("predictions.jsonl"));
+    std::fs::copy(PICTURE, file("word.png")).expect("a copy");
+    let said = ask(Path::new(CASE), &[])["text"].clone();
+    let lines = [("a", &said), ("b", &serde_json::json!("something else"))].map(|(id, answer)| {
+        serde_json::json!({
+            "id": id, "image": "word.png", "question": "Read it.", "answers": [answer], "metric": "verbatim", "kind": id, "size": 40,
+        })
+    });
+    std::fs::write(&questions, format!("{}\n{}\n", lines[0], lines[1])).expect("a file");
+    let arguments = [
+        "eval",
+        "--model",
+        CASE,
+        "--device",
+        "cpu",
+        "--max-tokens",
+        "6",
+        "--json",
+        "--predictions",
+        &predictions,
+        &questions,
+    ];
+    let scores = || {
+        let output = pagelens(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let report: serde_json::Value =
+            serde_json::from_slice(&output.stdout).expect("one JSON object");
+        let groups = report["groups"].as_array().expect("a list").clone();
+        groups
+            .iter()
+            .map(|group| (group["kind"].clone(), group["score"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        scores(),
+        [("a".into(), 1.0.into()), ("b".into(), 0.0.into())]
+    );
+
+    // What the file holds is not asked again; a line that was cut off is.
+    let held = std::fs::read_to_string(&predictions).expect("the predictions");
+    let second = held.lines().nth(1).expect("two lines");
+    let edited = r#"{"id": "a", "prediction": "edited", "score": 1.0}"#;
+    std::fs::write(
+        &predictions,
+        format!("{edited}\n{}", &second[..second.len() / 2]),
+    )
+    .expect("a file");
+    assert_eq!(
+        scores(),
+        [("a".into(), 0.0.into()), ("b".into(), 0.0.into())]
+    );
+    let resumed = std::fs::read_to_string(&predictions).expect("the predictions");
+    assert_eq!(resumed, format!("{edited}\n{second}\n"));
+
+    std::fs::write(&questions, format!("{}\n{{\"id\": 1}}\n", lines[0])).expect("a file");
+    fails(&arguments, &["questions.jsonl line 2"]);
+    std::fs::write(
+        &questions,
+        lines[0].to_string().replace("word.png", "gone.png"),
+    )
+    .expect("a file");
+    std::fs::remove_file(&predictions).expect("gone");
+    fails(&arguments, &["gone.png"]);
+}

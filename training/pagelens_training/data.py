@@ -13,15 +13,15 @@ import torch
 from PIL import Image, ImageChops
 
 from . import tiles
-from .draw import ALPHABET, Glyph, Picture, one_word, page_of_words
+from .draw import ALPHABET, LONGEST, Glyph, Picture, one_word, page_of_words
 from .tiles import CELLS, SIDE, TILE
 from .tokenizer import Tokenizer
 
 IGNORE = -100
 SLOTS = 2
 LABELS = 2 + SLOTS  # the covering character, its index in the word, then the characters centred in the patch
-BUDGETS = (48, 80, 128, 256)  # cells kept of a tile
-PATCHES = 3072  # in a batch
+BUDGETS = (32, 64, 128, 256)  # cells kept of a tile
+PATCHES = 6144  # in a batch
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Batch:
     patches: torch.Tensor  # [B, K*4, 588] u8
     cells: torch.Tensor  # [B, K] index in the tile
     labels: torch.Tensor  # [B, K*4, LABELS]
+    spelling: torch.Tensor | None  # [B, K, LONGEST] class of the character at each place of the word, if it is centred in the cell
     prompt: torch.Tensor | None  # [B, T] ids after the image, answer included
     target: torch.Tensor | None  # [B, T] what each position must predict
 
@@ -64,6 +65,14 @@ def labels(picture: Picture, owner: np.ndarray) -> np.ndarray:
     kinds = np.array([ALPHABET.index(g.char) + 1 for g in picture.glyphs] + [0])  # the last for -1
     places = np.array([g.index for g in picture.glyphs] + [IGNORE])
     return np.concatenate([kinds[owner[..., :1]], places[owner[..., :1]], kinds[owner[..., 1:]]], -1)
+
+
+def spelling(picture: Picture) -> np.ndarray:
+    """[256 cells, LONGEST]: the class of the word's character at each place, in the cell where its centre lies."""
+    spelled = np.zeros((CELLS * CELLS, LONGEST), int)
+    for glyph, (x0, y0, x1, y1) in zip(picture.glyphs, boxes(picture)):
+        spelled[int((y0 + y1) / 4) * CELLS + int((x0 + x1) / 4), glyph.index] = ALPHABET.index(glyph.char) + 1
+    return spelled
 
 
 def squeezed(picture: Picture) -> np.ndarray:
@@ -119,7 +128,7 @@ def kept_cells(random: Random, picture: Picture, budget: int | None) -> tuple[in
 class Pages:
     """Batches of quarters of pages of words, without prompts. Drawing is slow, so each page is used several times."""
 
-    POOL, USES = 32, 4
+    POOL, USES = 32, 8
 
     def __init__(self, random: Random):
         self.random, self.pool = random, []
@@ -134,7 +143,7 @@ class Pages:
         """The next batch."""
         examples = [w for _ in range(PATCHES // 256 // 4) for w in windows(self.page(hard))]
         pixels, cells, marks = (torch.from_numpy(np.stack(part)) for part in zip(*examples))
-        return Batch(pixels.flatten(1, 2), cells, marks.flatten(1, 2), None, None)
+        return Batch(pixels.flatten(1, 2), cells, marks.flatten(1, 2), None, None, None)
 
 
 class Reading:
@@ -144,20 +153,20 @@ class Reading:
         self.random, self.tokenizer = random, tokenizer
         self.waiting = {budget: [] for budget in BUDGETS}
 
-    def batch(self, hard: float) -> Batch:
-        """The next batch that is full."""
+    def batch(self, hard: float, whole: float) -> Batch:
+        """The next batch that is full; `whole` is the share of pictures of which every cell is kept."""
         while True:
             picture = one_word(self.random, hard)
-            whole = self.random.random() < 0.1
-            budget, cells = kept_cells(self.random, picture, BUDGETS[-1] if whole else None)
+            budget, cells = kept_cells(self.random, picture, BUDGETS[-1] if self.random.random() < whole else None)
             ids, target = self.tokenizer.example(picture.question, picture.answer)
-            self.waiting[budget].append((squeezed(picture)[cells], cells, labels(picture, owners(picture)[cells]), ids, target))
+            marks = labels(picture, owners(picture)[cells])
+            self.waiting[budget].append((squeezed(picture)[cells], cells, marks, spelling(picture)[cells], ids, target))
             if len(self.waiting[budget]) == PATCHES // 4 // budget:
                 examples, self.waiting[budget] = self.waiting[budget], []
-                pixels, cells, marks = (torch.from_numpy(np.stack(part)) for part in list(zip(*examples))[:3])
-                prompt = _padded([e[3] for e in examples], 0)
-                target = _padded([e[4] for e in examples], IGNORE)
-                return Batch(pixels.flatten(1, 2), cells, marks.flatten(1, 2), prompt, target)
+                pixels, cells, marks, spelled = (torch.from_numpy(np.stack(part)) for part in list(zip(*examples))[:4])
+                prompt = _padded([e[4] for e in examples], 0)
+                target = _padded([e[5] for e in examples], IGNORE)
+                return Batch(pixels.flatten(1, 2), cells, marks.flatten(1, 2), spelled, prompt, target)
 
 
 def _padded(rows: list[list[int]], fill: int) -> torch.Tensor:
@@ -166,15 +175,15 @@ def _padded(rows: list[list[int]], fill: int) -> torch.Tensor:
 
 
 class Stream(torch.utils.data.IterableDataset):
-    """Endless batches. The share of pages among them and their variety are read anew for each batch."""
+    """Endless batches. The share of pages among them, their variety and the share of whole tiles are read anew for each batch."""
 
     def __init__(self, seed: int, knobs: torch.Tensor):
-        self.seed, self.knobs = seed, knobs  # [share of pages, hard] in shared memory
+        self.seed, self.knobs = seed, knobs  # [share of pages, hard, whole] in shared memory
 
     def __iter__(self):
         torch.set_num_threads(1)
         random = Random(self.seed)
         pages, reading = Pages(random), Reading(random, Tokenizer())
         while True:
-            share, hard = self.knobs.tolist()
-            yield (pages if random.random() < share else reading).batch(hard)
+            share, hard, whole = self.knobs.tolist()
+            yield pages.batch(hard) if random.random() < share else reading.batch(hard, whole)

@@ -59,7 +59,7 @@ def text(random: Random, face: Face) -> str:
         else:
             length = random.randint(1, LONGEST)
             digits = ALPHABET[:10]
-            alphabet = digits if kind < 0.65 else random.choice((digits + LETTERS.upper(), digits + LETTERS, ALPHABET))
+            alphabet = digits if kind < 0.65 else random.choices((digits + LETTERS.upper(), digits + LETTERS, ALPHABET), (3, 1, 1))[0]
             candidate = "".join(random.choices(alphabet, k=length))
             # Among digits alone a 0 is no O; in a code nothing else decides.
             clear = kind < 0.65 or not any(face.twins[c] & set(alphabet) for c in candidate)
@@ -129,8 +129,8 @@ def one_word(random: Random, hard: float = 1.0, smallest: int = 40) -> Picture:
     """One word, number or code of at least `smallest` pixels anywhere on a plain picture."""
     narrow = 1 - hard  # without variety: text of 25 to 60 pixels once the picture is a tile
     while True:
-        width = int(log_uniform(random, 200 + 250 * narrow, 1100 - 500 * narrow))
-        height = int(log_uniform(random, 100 + 350 * narrow, 820 - 220 * narrow))
+        width = int(log_uniform(random, 280 + 70 * narrow, 720 - 200 * narrow))
+        height = int(log_uniform(random, 140 + 210 * narrow, 560 - 60 * narrow))
         type_ = face(random, hard)
         content = text(random, type_)
         left, top, right, bottom = type_.at(100).getbbox(content, anchor="ls")

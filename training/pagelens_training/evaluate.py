@@ -3,7 +3,7 @@
     python -m pagelens_training.evaluate --count 200 --seed 7 --out pictures     # PNG files and questions.jsonl
     python -m pagelens_training.evaluate --count 200 --seed 7 --checkpoint checkpoint
 
-A line of questions.jsonl is {"id", "image", "question", "answers", "metric"}; the metric is `exact`, case included.
+A line of questions.jsonl is {"id", "image", "question", "answers", "metric"}; the metric is `verbatim`: equal to the character.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def write(folder: Path, count: int, seed: int) -> None:
         for i, picture in enumerate(pictures(count, seed)):
             name = f"{i:04}.png"
             picture.image.save(folder / name)
-            entry = {"id": f"{seed}-{i:04}", "image": name, "question": draw.QUESTION, "answers": [picture.answer], "metric": "exact"}
+            entry = {"id": f"{seed}-{i:04}", "image": name, "question": draw.QUESTION, "answers": [picture.answer], "metric": "verbatim"}
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 

@@ -38,6 +38,7 @@ class Face:
         """How often the face is drawn, relative to the others."""
         return STYLES[self.style]
 
+    @functools.lru_cache(1024)
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """The face at `size` pixels."""
         return ImageFont.truetype(self.path, size, layout_engine=ImageFont.Layout.BASIC)

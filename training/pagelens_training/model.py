@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from transformers import InternVLConfig, InternVLForConditionalGeneration
+from transformers import AttentionInterface, InternVLConfig, InternVLForConditionalGeneration
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from .data import IGNORE, LABELS, SLOTS, Batch
 from .draw import ALPHABET, LONGEST
@@ -20,18 +21,19 @@ AMPLITUDE = 3.0  # of the waves: above the content, so that a patch's place weig
 SHARPNESS = 1.1  # of queries and keys: most of a head's attention falls on one patch
 RING = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1))
 REACH = (1, 1, 2, 3)  # patches between a head's query and its key, for each layer that starts local
+SIDEWAYS = 5  # the layer whose heads start by looking at everything to the left or to the right: what counting needs
 
 
 def config(tokenizer: Tokenizer) -> InternVLConfig:
     """Every size is a multiple of 32."""
     return InternVLConfig(
         vision_config=dict(
-            hidden_size=128, num_hidden_layers=5, num_attention_heads=8, intermediate_size=384, attention_bias=True,
+            hidden_size=128, num_hidden_layers=6, num_attention_heads=8, intermediate_size=384, attention_bias=True,
             image_size=[TILE, TILE], patch_size=[PATCH, PATCH], layer_scale_init_value=1.0,
         ),
         text_config=dict(
-            model_type="qwen2", vocab_size=tokenizer.size, hidden_size=128, num_hidden_layers=3, intermediate_size=256,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=4096, rope_theta=10000.0,
+            model_type="qwen2", vocab_size=tokenizer.size, hidden_size=192, num_hidden_layers=3, intermediate_size=384,
+            num_attention_heads=6, num_key_value_heads=2, max_position_embeddings=4096, rope_theta=10000.0,
             tie_word_embeddings=False, bos_token_id=None, eos_token_id=tokenizer.id["<|im_end|>"],
             pad_token_id=tokenizer.id["<|endoftext|>"],
         ),
@@ -86,6 +88,8 @@ def localise(tower: nn.Module) -> None:
         layer.mlp.fc2.weight[:POSITION] = 0
         nn.init.normal_(attention.q_proj.weight, std=0.5 * width**-0.5)
         nn.init.normal_(attention.k_proj.weight, std=0.5 * width**-0.5)
+        if depth == SIDEWAYS:
+            look_sideways(attention, size)
         if depth >= len(REACH) or size != POSITION:
             continue
         for head, (dx, dy) in zip(range(heads), RING):
@@ -100,6 +104,38 @@ def localise(tower: nn.Module) -> None:
                     columns = slice(axis * 8 + 2 * k, axis * 8 + 2 * k + 2)
                     # sin(f(p+d)), cos(f(p+d)) from sin(fp), cos(fp)
                     attention.q_proj.weight[at : at + 2, columns] = torch.tensor([[c, s], [-s, c]])
+
+
+def look_sideways(attention: nn.Module, size: int) -> None:
+    """Half of the heads attend to what stands to the left in about the same row, half to the right."""
+    for head in range(attention.num_heads):
+        rows = slice(head * size, (head + 1) * size)
+        attention.k_proj.weight[rows, :POSITION] = SHARPNESS * torch.eye(size)
+        side = 1 if head % 2 else -1
+        for k, frequency in enumerate(FREQUENCIES):
+            at = head * size + 2 * k
+            # The first terms of a square wave: sin(f(p-q)) from sin and cos of fp and fq.
+            strength = 2 * SHARPNESS * side * FREQUENCIES[0] / frequency
+            attention.q_proj.weight[at, 2 * k + 1], attention.q_proj.weight[at + 1, 2 * k] = strength, -strength
+            near = 0.4 * SHARPNESS if frequency in FREQUENCIES[1:3] else 0
+            attention.q_proj.weight[at + 8 : at + 10, 8 + 2 * k : 10 + 2 * k] = near * torch.eye(2)
+
+
+def mixed_attention(module, query, key, value, attention_mask, scaling, **_):
+    """f32, which is the fast type for it on a CPU, where the rest computes in bf16; masked rows are few and go as plain matrices."""
+    kind, groups = query.dtype, query.shape[1] // key.shape[1]
+    query, key, value = query.float(), key.float(), value.float()
+    with torch.autocast("cpu", enabled=False):
+        if attention_mask is None:
+            output = nn.functional.scaled_dot_product_attention(query, key, value, scale=scaling)
+        else:
+            key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+            output = ((query * scaling) @ key.mT + attention_mask).softmax(-1) @ value
+    return output.transpose(1, 2).contiguous().to(kind), None
+
+
+AttentionInterface.register("mixed", mixed_attention)
+AttentionMaskInterface.register("mixed", eager_mask)
 
 
 class Probe(nn.Module):
@@ -133,13 +169,29 @@ class Probe(nn.Module):
         return loss, torch.stack([right[0], total[0], right[1], total[1], right[2], total[2]])
 
 
+class Speller(nn.Module):
+    """The auxiliary loss on what the decoder sees: which character of the word, if any, a cell holds at each place; not exported."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, LONGEST * (len(ALPHABET) + 1))
+
+    def forward(self, image: torch.Tensor, spelling: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """image [B, K, D], spelling [B, K, LONGEST] -> loss, (right, characters)"""
+        logits = self.head(self.norm(image)).unflatten(-1, (LONGEST, -1)).flatten(0, 2)
+        target = spelling.flatten()
+        each, hit = cross_entropy(logits, target, reduction="none"), target > 0
+        return each[hit].mean() + each[~hit].mean(), torch.stack([(logits.argmax(-1) == target)[hit].sum(), hit.sum()])
+
+
 @dataclass
 class Output:
     """What a step needs."""
 
     loss: torch.Tensor
     answer_loss: torch.Tensor
-    counts: torch.Tensor  # of the probe
+    counts: torch.Tensor  # of the probe and the speller: right, all
 
 
 class Trainee(nn.Module):
@@ -148,7 +200,9 @@ class Trainee(nn.Module):
     def __init__(self, tokenizer: Tokenizer):
         super().__init__()
         self.model = build(tokenizer)
+        self.model.set_attn_implementation("mixed")
         self.probe = Probe(self.model.config.vision_config.hidden_size)
+        self.speller = Speller(self.model.config.text_config.hidden_size)
         self.register_buffer("before", torch.tensor(tokenizer.before), persistent=False)
         scale = torch.tensor([1 / (255 * s) for s in STD]).repeat_interleave(PATCH * PATCH)
         shift = torch.tensor([-m / s for m, s in zip(MEAN, STD)]).repeat_interleave(PATCH * PATCH)
@@ -182,18 +236,20 @@ class Trainee(nn.Module):
         positions = torch.cat([torch.arange(n).expand(len(ids), -1), n + cells, after.expand(len(ids), -1)], 1)
         return inputs, positions
 
-    def forward(self, batch: Batch, probe_weight: float) -> Output:
+    def forward(self, batch: Batch) -> Output:
         features = self.encode(batch.patches, batch.cells)
         loss, counts = self.probe(features, batch.labels)
         if batch.prompt is None:
-            return Output(loss, torch.zeros(()), counts)
-        inputs, positions = self.prompt(self.project(features), batch.cells, batch.prompt)
+            return Output(loss, torch.zeros(()), torch.cat([counts, torch.zeros(2)]))
+        image = self.project(features)
+        spelling, spelled = self.speller(image, batch.spelling)
+        inputs, positions = self.prompt(image, batch.cells, batch.prompt)
         # A mask of ones says that the gaps in the positions do not separate documents.
         mask = torch.ones(positions.shape, dtype=torch.long)
         hidden = self.model.model.language_model(inputs_embeds=inputs, position_ids=positions, attention_mask=mask).last_hidden_state
         logits = self.model.lm_head(hidden[:, -batch.prompt.shape[1] :])
         answer = cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=IGNORE)
-        return Output(answer + probe_weight * loss, answer, counts)
+        return Output(answer + 0.3 * loss + 0.5 * spelling, answer, torch.cat([counts, spelled]))
 
     @torch.no_grad()
     def read(self, patches: torch.Tensor, prompt: list[int], longest: int = LONGEST + 2) -> list[list[int]]:

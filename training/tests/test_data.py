@@ -32,6 +32,13 @@ def test_two_narrow_characters_share_a_patch_from_left_to_right():
     assert list(grid[0, 1, 2:]) == [ALPHABET.index("l") + 1, ALPHABET.index("i") + 1]
 
 
+def test_a_cell_spells_the_characters_centred_in_it():
+    picture = blank([Glyph("7", 0, 0, (28, 14, 40, 40)), Glyph("B", 1, 0, (40, 14, 54, 40)), Glyph("x", 2, 0, (54, 14, 64, 40))])
+    spelled = data.spelling(picture)
+    found = {(int(c), int(place)): ALPHABET[spelled[c, place] - 1] for c, place in zip(*np.nonzero(spelled))}
+    assert found == {(1, 0): "7", (1, 1): "B", (2, 2): "x"}
+
+
 def test_boxes_are_scaled_with_the_picture():
     picture = blank([Glyph("A", 0, 0, (56, 7, 140, 28))], size=(896, 224))
     assert data.boxes(picture).tolist() == [[2, 1, 5, 4]]

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from pagelens_training import data, draw
-from pagelens_training.model import MEAN, STD, Trainee
+from pagelens_training.model import MEAN, SIDEWAYS, STD, Trainee
 from pagelens_training.tokenizer import Tokenizer
 
 
@@ -25,7 +25,9 @@ def test_equals_transformers():
     after = tokenizer.after(draw.QUESTION)
     ids = torch.tensor([tokenizer.before + [tokenizer.id["<IMG_CONTEXT>"]] * 256 + after])
     with torch.no_grad():
+        trainee.model.set_attn_implementation("sdpa")
         expected = trainee.model(pixel_values=pixels.permute(2, 0, 1)[None], input_ids=ids).logits[:, -len(after) :]
+        trainee.model.set_attn_implementation("mixed")
         cells = torch.arange(256)[None]
         inputs, positions = trainee.prompt(trainee.project(trainee.encode(patches, cells)), cells, torch.tensor([after]))
         assert positions.tolist() == [list(range(ids.shape[1]))]
@@ -48,3 +50,17 @@ def test_missing_cells_do_not_move_the_rest():
         part = trainee.encode(patches.reshape(1, 256, 4, -1)[:, kept].flatten(1, 2), torch.from_numpy(kept)[None])[0]
     change = (whole.flatten(0, 1) - part).norm() / part.norm()
     assert change < 0.25
+
+
+def test_heads_that_start_sideways():
+    """Before training half of a layer's heads look to the left of a patch, half to the right."""
+    tokenizer, trainee, _, _ = setup()
+    tower = trainee.model.model.vision_tower
+    layer = tower.encoder.layer[SIDEWAYS]
+    x = layer.layernorm_before(tower.embeddings.position_embeddings[:, 1:])
+    heads = layer.attention.num_heads
+    q, k = (p(x).reshape(1024, heads, -1).transpose(0, 1) for p in (layer.attention.q_proj, layer.attention.k_proj))
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1).reshape(heads, 32, 32, 32, 32)[:, 16, 16]  # of the patch in the middle
+    left = weights[..., :16].sum((1, 2))
+    assert (left[0::2] > 0.9).all() and (left[1::2] < 0.1).all()
+    assert weights[:, 12:21].sum((1, 2)).mean() > 0.45  # of nine rows in 32

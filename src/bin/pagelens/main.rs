@@ -1,9 +1,11 @@
-//! `pagelens`: ask about a picture, trace a checkpoint stage by stage, pack a checkpoint, serve the page.
+//! `pagelens`: ask about a picture, measure answers, trace a checkpoint stage by stage, pack a checkpoint, serve the page.
 //!
 //! Exit codes: 0 done; 1 failed, with one line on stderr that names the file or key and what is wrong; 2 usage.
 #![expect(clippy::print_stdout, reason = "a command line answers on stdout")]
 
 mod ask;
+mod eval;
+mod metrics;
 mod pack;
 mod serve;
 mod trace;
@@ -31,6 +33,8 @@ enum Command {
     Trace(trace::Args),
     /// Turn a Hugging Face checkpoint folder into a pack.
     Pack(pack::Args),
+    /// Measure how right a model's answers to a file of questions are.
+    Eval(eval::Args),
     /// Serve the page on 127.0.0.1.
     Serve(serve::Args),
 }
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Command::Ask(args) => pollster::block_on(ask::run(&args)),
         Command::Trace(args) => pollster::block_on(trace::run(args)),
         Command::Pack(args) => pollster::block_on(pack::run(&args)),
+        Command::Eval(args) => pollster::block_on(eval::run(&args)),
         Command::Serve(args) => serve::run(&args),
     };
     match done {
