@@ -159,7 +159,7 @@ def page_of_words(random: Random, hard: float) -> Picture:
     largest = random.choice((40, 70, 70, 160)) if random.random() < hard else 45
     while True:
         type_ = face(random, hard)
-        size = int(log_uniform(random, 25 - 9 * hard, largest) * scale)
+        size = int(log_uniform(random, 25 - 5 * hard, largest) * scale)
         y += size * random.uniform(0.8, 1.0)
         if y > height:
             break

@@ -1,25 +1,20 @@
 //! `pagelens ask`.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pagelens::chat::{Message, Part, Role};
-use pagelens::engine::{GenerateOptions, Model, Picture, Session, StopReason};
-use pagelens::gpu::{Compute, DeviceChoice};
-use pagelens::nn::Precisions;
-use pagelens::quant::Precision;
+use pagelens::engine::{GenerateOptions, Session, StopReason};
 use pagelens::{Error, Result};
+
+use crate::ModelArgs;
 
 /// Ask a question about one or more pictures.
 #[derive(clap::Args)]
 #[command(override_usage = "pagelens ask [OPTIONS] FILE... QUESTION")]
 pub(crate) struct Args {
-    /// A checkpoint folder or a pack; the model that ships where none is given.
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// auto, gpu or cpu.
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Most tiles a picture is cut into, 1 to 40.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
     max_tiles: Option<u8>,
@@ -35,9 +30,6 @@ pub(crate) struct Args {
     /// The system message, in place of the checkpoint's.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// Hold a checkpoint's weights as f32, q8 or q4; a pack keeps its own.
-    #[arg(long, default_value = "q8", value_parser = str::parse::<Precision>)]
-    weights: Precision,
     /// Print one JSON object instead of streaming.
     #[arg(long)]
     json: bool,
@@ -48,27 +40,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let (question, files) = args.input.split_last().expect("clap asks for two or more");
-    let pictures = files
-        .iter()
-        .map(|file| {
-            Ok(Picture {
-                name: file.clone(),
-                bytes: crate::read(Path::new(file))?.into(),
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let checkpoint = crate::open(args.model.as_deref()).await?;
-    let compute = Compute::open(args.device).await?;
-    eprintln!("running on the {compute}");
-    let (bar, mut progress) = crate::bar("loading");
-    let model = Model::load(
-        &checkpoint,
-        compute,
-        Precisions::all(args.weights),
-        &mut progress,
-    )
-    .await?;
-    bar.finish_and_clear();
+    let pictures = crate::pictures(files.iter().map(Path::new))?;
+    let model = args.model.load().await?;
 
     let mut messages = Vec::new();
     if let Some(system) = &args.system {

@@ -6,13 +6,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use pagelens::chat::{Message, Part, Role};
-use pagelens::engine::{GenerateOptions, Model, Picture, Session};
-use pagelens::gpu::{Compute, DeviceChoice};
-use pagelens::nn::Precisions;
-use pagelens::quant::Precision;
+use pagelens::engine::{GenerateOptions, Model, Session};
 use pagelens::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::ModelArgs;
 use crate::metrics::{Metric, Score};
 
 /// Measure how right a model's answers to a file of questions are.
@@ -21,21 +19,14 @@ use crate::metrics::{Metric, Score};
 /// accepted ones), `metric` (verbatim, exact, anls, relaxed, cer, iou or json), and if wanted `kind` and `lang`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A checkpoint folder or a pack; the model that ships where none is given.
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// auto, gpu or cpu.
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Most tiles a picture is cut into, 1 to 40.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
     max_tiles: Option<u8>,
     /// Most tokens of an answer.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     max_tokens: usize,
-    /// Hold a checkpoint's weights as f32, q8 or q4; a pack keeps its own.
-    #[arg(long, default_value = "q8", value_parser = str::parse::<Precision>)]
-    weights: Precision,
     /// A line {"id", "prediction", "score"} for each answer as it is made; what it holds already is not asked again.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
@@ -87,19 +78,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         None => (HashMap::new(), None),
     };
 
-    let checkpoint = crate::open(args.model.as_deref()).await?;
-    let compute = Compute::open(args.device).await?;
-    eprintln!("running on the {compute}");
-    let (bar, mut progress) = crate::bar("loading");
-    let model = Model::load(
-        &checkpoint,
-        compute,
-        Precisions::all(args.weights),
-        &mut progress,
-    )
-    .await?;
-    bar.finish_and_clear();
-
+    let model = args.model.load().await?;
     let options = GenerateOptions {
         max_tokens: args.max_tokens,
         max_tiles: args.max_tiles.map(usize::from),
@@ -147,18 +126,8 @@ async fn answer(
     question: &Question,
     options: GenerateOptions,
 ) -> Result<String> {
-    let pictures = question
-        .image
-        .iter()
-        .chain(&question.images)
-        .map(|image| {
-            let path = folder.join(image);
-            Ok(Picture {
-                name: path.display().to_string(),
-                bytes: crate::read(&path)?.into(),
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let images = question.image.iter().chain(&question.images);
+    let pictures = crate::pictures(images.map(|image| folder.join(image)))?;
     let images = (0..pictures.len()).map(Part::Image);
     let message = Message {
         role: Role::User,
@@ -193,7 +162,7 @@ impl Predictions {
             before = text(path)?;
             before.truncate(before.rfind('\n').map_or(0, |end| end + 1));
         }
-        let failed = |error| io(path, &error);
+        let failed = |error| crate::io(path, &error);
         let file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -211,7 +180,7 @@ impl Predictions {
         line.push('\n');
         self.file
             .write_all(line.as_bytes())
-            .map_err(|error| io(&self.path, &error))
+            .map_err(|error| crate::io(&self.path, &error))
     }
 }
 
@@ -258,12 +227,5 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path, content: &str) -> Result<V
 }
 
 fn text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| io(path, &error))
-}
-
-fn io(path: &Path, error: &std::io::Error) -> Error {
-    Error::Io {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    }
+    std::fs::read_to_string(path).map_err(|error| crate::io(path, &error))
 }

@@ -15,6 +15,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use pagelens::engine::{Model, Picture};
+use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::nn::Precisions;
+use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
 use pagelens::{Error, Result};
 
@@ -56,13 +60,36 @@ fn main() -> ExitCode {
     }
 }
 
-/// The checkpoint or pack in `folder`, or the model that ships.
-async fn open(folder: Option<&Path>) -> Result<Checkpoint> {
-    let folder = match folder {
-        Some(folder) => folder.to_owned(),
-        None => shipped()?,
-    };
-    Checkpoint::open(Source::Folder(folder)).await
+/// Which model answers, and where it runs.
+#[derive(clap::Args)]
+struct ModelArgs {
+    /// A checkpoint folder or a pack; the model that ships where none is given.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// auto, gpu or cpu.
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Hold a checkpoint's weights as f32, q8 or q4; a pack keeps its own.
+    #[arg(long, default_value = "q8", value_parser = str::parse::<Precision>)]
+    weights: Precision,
+}
+
+impl ModelArgs {
+    /// The model on its device, with a bar on stderr while it loads.
+    async fn load(&self) -> Result<Model> {
+        let folder = match &self.model {
+            Some(folder) => folder.clone(),
+            None => shipped()?,
+        };
+        let checkpoint = Checkpoint::open(Source::Folder(folder)).await?;
+        let compute = Compute::open(self.device).await?;
+        eprintln!("running on the {compute}");
+        let (bar, mut progress) = bar("loading");
+        let precisions = Precisions::all(self.weights);
+        let model = Model::load(&checkpoint, compute, precisions, &mut progress).await?;
+        bar.finish_and_clear();
+        Ok(model)
+    }
 }
 
 /// `www/models/tiny`, from the working directory or any folder above the program.
@@ -80,7 +107,7 @@ fn shipped() -> Result<PathBuf> {
         })
 }
 
-/// A bar on stderr over weights as they are loaded.
+/// A bar on stderr.
 fn bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64)) {
     let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -95,8 +122,22 @@ fn bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64)) {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::Io {
+    std::fs::read(path).map_err(|error| io(path, &error))
+}
+
+fn pictures(files: impl Iterator<Item: AsRef<Path>>) -> Result<Vec<Picture>> {
+    let picture = |file: &Path| {
+        Ok(Picture {
+            name: file.display().to_string(),
+            bytes: read(file)?.into(),
+        })
+    };
+    files.map(|file| picture(file.as_ref())).collect()
+}
+
+fn io(path: &Path, error: &std::io::Error) -> Error {
+    Error::Io {
         path: path.display().to_string(),
         reason: error.to_string(),
-    })
+    }
 }
