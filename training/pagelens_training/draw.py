@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 
 from .fonts import ALPHABET, LETTERS, Face, faces
 
@@ -135,7 +135,7 @@ def one_word(random: Random, hard: float = 1.0, smallest: int = 40) -> Picture:
         content = text(random, type_)
         left, top, right, bottom = type_.at(100).getbbox(content, anchor="ls")
         largest = min(0.94 * width / (right - left), 0.9 * height / (bottom - top)) * 100
-        if largest > smallest and 0.4 < width / height < 5:
+        if largest > smallest and 0.5 < width / height < 3:
             break
     size = int(log_uniform(random, smallest, min(largest, 70 + 250 * hard)))
     left, top, right, bottom = type_.at(size).getbbox(content, anchor="ls")

@@ -1,6 +1,6 @@
 """Fresh pictures as files, and how many of them an exported checkpoint reads to the letter.
 
-    python -m pagelens_training.evaluate --count 200 --seed 7 --out pictures     # PNG files and questions.jsonl
+    python -m pagelens_training.evaluate --count 200 --seed 7 --out pictures     # WebP files and questions.jsonl
     python -m pagelens_training.evaluate --count 200 --seed 7 --checkpoint checkpoint
 
 A line of questions.jsonl is {"id", "image", "question", "answers", "metric"}; the metric is `verbatim`: equal to the character.
@@ -27,12 +27,12 @@ def pictures(count: int, seed: int) -> Iterator[draw.Picture]:
 
 
 def write(folder: Path, count: int, seed: int) -> None:
-    """PNG files and questions.jsonl."""
+    """WebP files and questions.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "questions.jsonl").open("w") as file:
         for i, picture in enumerate(pictures(count, seed)):
-            name = f"{i:04}.png"
-            picture.image.save(folder / name)
+            name = f"{i:04}.webp"
+            picture.image.save(folder / name, quality=90)
             entry = {"id": f"{seed}-{i:04}", "image": name, "question": draw.QUESTION, "answers": [picture.answer], "metric": "verbatim"}
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 

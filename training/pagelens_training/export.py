@@ -5,26 +5,28 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import GenerationConfig, PreTrainedTokenizerFast
+from tokenizers import Tokenizer as Fast
+from transformers import GenerationConfig, InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
+from .documents.vocabulary import Vocabulary
 from .model import MEAN, STD, Trainee
+from .reader import SIZES, Reader
 from .tiles import TILE
-from .train import START
 from .tokenizer import SPECIALS, TEMPLATE, Tokenizer, build
+from .train import START
 
-MAX_TILES = 1
+TOY_TILES, READER_TILES = 1, 6
 
 
-def export(trainee: Trainee, tokenizer: Tokenizer, folder: Path) -> None:
+def export(model: InternVLForConditionalGeneration, fast: Fast, max_tiles: int, folder: Path) -> None:
     """config, weights (f16), tokenizer, chat template, image processor."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = trainee.model.eval()
-    stop, pad = tokenizer.id["<|im_end|>"], tokenizer.id["<|endoftext|>"]
-    model.generation_config = GenerationConfig(eos_token_id=[stop, pad], pad_token_id=pad, do_sample=False, max_new_tokens=32)
-    model.to(torch.float16).save_pretrained(folder)
+    stop, pad = fast.token_to_id("<|im_end|>"), fast.token_to_id("<|endoftext|>")
+    model.generation_config = GenerationConfig(eos_token_id=[stop, pad], pad_token_id=pad, do_sample=False, max_new_tokens=1024)
+    model.eval().to(torch.float16).save_pretrained(folder)
 
     wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=build(), eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False,
+        tokenizer_object=fast, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False,
         padding_side="left", model_max_length=model.config.text_config.max_position_embeddings,
         additional_special_tokens=list(SPECIALS[1:]),
     )  # fmt: skip
@@ -42,7 +44,7 @@ def export(trainee: Trainee, tokenizer: Tokenizer, folder: Path) -> None:
         "do_convert_rgb": True, "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": MEAN, "image_std": STD,
         "resample": 3, "rescale_factor": 1 / 255, "size": size,
     }  # fmt: skip
-    tiling = {"crop_to_patches": MAX_TILES > 1, "min_patches": 1, "max_patches": MAX_TILES}
+    tiling = {"crop_to_patches": max_tiles > 1, "min_patches": 1, "max_patches": max_tiles}
     image = {"image_processor_type": "GotOcr2ImageProcessorFast", "processor_class": "InternVLProcessor"}
     video = {"video_processor_type": "InternVLVideoProcessor", "processor_class": "InternVLProcessor"}
     write(folder / "preprocessor_config.json", image | pixels | tiling)
@@ -62,13 +64,20 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=here / "runs" / "toy")
     parser.add_argument("--out", type=Path, default=here / "checkpoint")
     options = parser.parse_args()
-    tokenizer = Tokenizer()
-    trainee = Trainee(tokenizer)
+    average = options.run / "average.pt"
+    if average.exists():
+        state = torch.load(average, map_location="cpu")
+        vocabulary = Vocabulary()
+        reader = Reader(SIZES[state["size"]], vocabulary)
+        reader.load_state_dict(state["reader"])
+        export(reader.model, vocabulary.fast, READER_TILES, options.out)
+        return
+    trainee = Trainee(Tokenizer())
     state = torch.load(options.run / "state.pt", map_location="cpu")
     weights = {name: value.half() for name, value in state["trainee"].items()}
     torch.save({"trainee": weights} | {key: state[key] for key in ("step", "seconds", "hard", "share")}, START)
     trainee.load_state_dict(state["average"])
-    export(trainee, tokenizer, options.out)
+    export(trainee.model, build(), TOY_TILES, options.out)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import functools
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -19,6 +21,12 @@ FAMILIES = (
     "TeX Gyre Bonum", "TeX Gyre Cursor", "TeX Gyre Heros", "TeX Gyre Pagella", "TeX Gyre Schola", "TeX Gyre Termes",
     "Tinos", "URW Bookman", "URW Gothic",
 )  # fmt: skip
+CHINESE_FAMILIES = (
+    "AR PL KaitiM GB", "AR PL SungtiL GB", "AR PL UKai CN", "AR PL UMing CN", "LXGW WenKai", "LXGW WenKai Mono", "Noto Sans CJK SC",
+    "Noto Sans Mono CJK SC", "Noto Serif CJK SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+)  # fmt: skip
+# Documents to train on are not set in these.
+HELD_OUT = {"C059", "Caladea", "Hack", "Lato", "Nimbus Sans Narrow", "Roboto Slab", "Tinos", "WenQuanYi Micro Hei", "AR PL SungtiL GB"}
 STYLES = {
     "Regular": 4, "Book": 4, "Roman": 4, "Medium": 1, "Bold": 2, "Italic": 1, "Oblique": 1, "Demi": 1, "Bold Italic": 1,
     "Bold Oblique": 1,
@@ -32,16 +40,23 @@ class Face:
     family: str
     style: str
     path: str
+    index: int = 0
 
     @property
     def weight(self) -> int:
         """How often the face is drawn, relative to the others."""
-        return STYLES[self.style]
+        return STYLES.get(self.style, 1)
 
     @functools.lru_cache(1024)
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """The face at `size` pixels."""
-        return ImageFont.truetype(self.path, size, layout_engine=ImageFont.Layout.BASIC)
+        return ImageFont.truetype(self.path, size, self.index, layout_engine=ImageFont.Layout.BASIC)
+
+    @functools.cached_property
+    def characters(self) -> frozenset[int]:
+        """Code points it has glyphs for."""
+        with TTFont(self.path, fontNumber=self.index, lazy=True) as font:
+            return frozenset(font.getBestCmap())
 
     @functools.cached_property
     def metrics(self) -> dict[str, tuple[float, float, float]]:
@@ -64,12 +79,24 @@ class Face:
 @functools.cache
 def faces() -> tuple[Face, ...]:
     """The installed faces of FAMILIES, one file for each family and style, in a fixed order."""
-    listing = subprocess.run(["fc-list", "--format", "%{family[0]}|%{style[0]}|%{file}\n"], capture_output=True, text=True, check=True)
+    return _installed(FAMILIES, STYLES)
+
+
+@functools.cache
+def chinese_faces() -> tuple[Face, ...]:
+    """The same of CHINESE_FAMILIES."""
+    return _installed(CHINESE_FAMILIES, {*STYLES, "Light"})
+
+
+def _installed(families: Collection[str], styles: Collection[str]) -> tuple[Face, ...]:
+    template = "%{family[0]}|%{style[0]}|%{index}|%{file}\n"
+    listing = subprocess.run(["fc-list", "--format", template], capture_output=True, text=True, check=True)
     found = {}
     for line in sorted(listing.stdout.splitlines()):
-        family, style, path = line.split("|")
-        if family in FAMILIES and style in STYLES and path.endswith((".ttf", ".otf")):
-            found.setdefault((family, style), Face(family, style, path))
+        family, style, index, path = line.split("|")
+        # Above 65,535 is an instance of a variable font.
+        if family in families and style in styles and path.endswith((".ttf", ".otf", ".ttc")) and int(index) < 65536:
+            found.setdefault((family, style), Face(family, style, path, int(index)))
     return tuple(found.values())
 
 

@@ -90,16 +90,17 @@ def localise(tower: nn.Module) -> None:
         nn.init.normal_(attention.k_proj.weight, std=0.5 * width**-0.5)
         if depth == SIDEWAYS:
             look_sideways(attention, size)
-        if depth >= len(REACH) or size != POSITION:
+        if depth >= len(REACH) or size < POSITION:
             continue
         for head, (dx, dy) in zip(range(heads), RING):
             rows = slice(head * size, (head + 1) * size)
             attention.q_proj.weight[rows] *= 0.1
             attention.k_proj.weight[rows] *= 0.1
-            attention.k_proj.weight[rows, :POSITION] = SHARPNESS * torch.eye(size)
+            sharpness = SHARPNESS * (size / POSITION) ** 0.25  # attention divides by the root of the size
+            attention.k_proj.weight[rows, :POSITION] = sharpness * torch.eye(size, POSITION)
             for axis, shift in ((0, dx * REACH[depth]), (1, dy * REACH[depth])):
                 for k, frequency in enumerate(FREQUENCIES):
-                    c, s = SHARPNESS * math.cos(frequency * shift), SHARPNESS * math.sin(frequency * shift)
+                    c, s = sharpness * math.cos(frequency * shift), sharpness * math.sin(frequency * shift)
                     at = head * size + axis * 8 + 2 * k
                     columns = slice(axis * 8 + 2 * k, axis * 8 + 2 * k + 2)
                     # sin(f(p+d)), cos(f(p+d)) from sin(fp), cos(fp)
@@ -110,7 +111,7 @@ def look_sideways(attention: nn.Module, size: int) -> None:
     """Half of the heads attend to what stands to the left in about the same row, half to the right."""
     for head in range(attention.num_heads):
         rows = slice(head * size, (head + 1) * size)
-        attention.k_proj.weight[rows, :POSITION] = SHARPNESS * torch.eye(size)
+        attention.k_proj.weight[rows, :POSITION] = SHARPNESS * torch.eye(size, POSITION)
         side = 1 if head % 2 else -1
         for k, frequency in enumerate(FREQUENCIES):
             at = head * size + 2 * k

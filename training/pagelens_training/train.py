@@ -127,7 +127,7 @@ def main() -> None:
             speed = f"{(len(losses) + len(answers)) / (now - mark):.2f} steps/s, {waited / (now - mark):.0%} waiting"
             print(*(f"{k}={v}" for k, v in zip(COLUMNS, row)), speed, flush=True)
             if shares[0] > 0.6:
-                share = 0.3
+                share = 0.2
             if progress > 0.5:
                 share = 0.15
             if shares[0] > 0.8:

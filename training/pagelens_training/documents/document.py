@@ -1,0 +1,124 @@
+"""What a document says, before it has a look, and what a picture of it shows, with the box of every character."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the picture
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A text that is set as one. `key` names the fact it states, a key of `Document.facts`."""
+
+    text: str
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A line that stands out; level 1 is the document's title."""
+
+    piece: Piece
+    level: int = 1
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Labels, each with its value."""
+
+    items: tuple[tuple[str, Piece], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A header and rows of cells; columns named in `right` are numbers, aligned right."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Piece, ...], ...]
+    right: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text, broken into lines as its width asks. `pieces` are set one after the other."""
+
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Values by label: `bar` or `line`."""
+
+    form: str
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+
+
+Block = Heading | Pairs | Table | Paragraph | Chart
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a document says.
+
+    `facts` maps a key to its value exactly as printed; `absent` names keys a document of this kind might state and this one
+    does not. `lang` is `en` or `zh`; `kind` a key of `kinds.KINDS`.
+    """
+
+    kind: str
+    lang: str
+    blocks: tuple[Block, ...]
+    facts: dict[str, str]
+    absent: tuple[str, ...] = ()
+
+    def texts(self) -> Iterator[str]:
+        """Everything it says, piece by piece."""
+        for block in self.blocks:
+            match block:
+                case Heading(piece):
+                    yield piece.text
+                case Pairs(items):
+                    for label, piece in items:
+                        yield from (label, piece.text)
+                case Table(header, rows):
+                    yield from header
+                    yield from (piece.text for row in rows for piece in row)
+                case Paragraph(pieces):
+                    yield "".join(piece.text for piece in pieces)
+                case Chart(_, labels, values):
+                    yield from labels
+                    yield from (f"{value:g}" for value in values)
+
+
+@dataclass
+class Line:
+    """A run of text set on one baseline: a box for each character, spaces included, and which stretch states which fact."""
+
+    text: str
+    boxes: list[Box]
+    facts: list[tuple[int, int, str]] = field(default_factory=list)  # start, end, key
+
+    def box(self, start: int = 0, end: int | None = None) -> Box:
+        """Encloses the characters `start..end`, spaces at its ends left out."""
+        inked = [b for c, b in zip(self.text[start:end], self.boxes[start:end]) if not c.isspace()]
+        return min(b[0] for b in inked), min(b[1] for b in inked), max(b[2] for b in inked), max(b[3] for b in inked)
+
+
+@dataclass
+class Page:
+    """A picture of a document. `lines` stand in reading order; those of one `row` share a height on the page."""
+
+    image: Image.Image
+    document: Document
+    rows: list[list[Line]]
+
+    @property
+    def transcript(self) -> str:
+        """All text: rows as lines, the runs of a row joined by a space."""
+        return "\n".join(" ".join(line.text for line in row) for row in self.rows)
+
+    def places(self, key: str) -> list[Box]:
+        """Where a fact is stated: a box for each line it takes."""
+        return [line.box(start, end) for row in self.rows for line in row for start, end, named in line.facts if named == key]
