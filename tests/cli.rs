@@ -140,6 +140,21 @@ fn the_answer_streams_to_stdout_and_the_rest_to_stderr() {
     );
 }
 
+/// `training/README.md` says how the pictures are made; none was trained on.
+#[test]
+fn the_model_that_ships_reads_held_out_pictures() {
+    let output = pagelens(&["eval", "--json", "tests/reading/questions.jsonl"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let group = &report["groups"][0];
+    assert_eq!(group["count"], 100);
+    assert!(
+        group["score"].as_f64().expect("a number") >= 0.95,
+        "{group}"
+    );
+}
+
 #[test]
 fn a_pack_answers_as_its_checkpoint() {
     let folder = tempfile::tempdir().expect("a folder");

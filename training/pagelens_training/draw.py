@@ -129,7 +129,7 @@ def one_word(random: Random, hard: float = 1.0, smallest: int = 40) -> Picture:
     """One word, number or code of at least `smallest` pixels anywhere on a plain picture."""
     narrow = 1 - hard  # without variety: text of 25 to 60 pixels once the picture is a tile
     while True:
-        width = int(log_uniform(random, 280 + 70 * narrow, 720 - 200 * narrow))
+        width = int(log_uniform(random, 280 + 70 * narrow, 640 - 120 * narrow))
         height = int(log_uniform(random, 140 + 210 * narrow, 560 - 60 * narrow))
         type_ = face(random, hard)
         content = text(random, type_)

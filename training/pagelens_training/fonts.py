@@ -25,6 +25,7 @@ CHINESE_FAMILIES = (
     "AR PL KaitiM GB", "AR PL SungtiL GB", "AR PL UKai CN", "AR PL UMing CN", "LXGW WenKai", "LXGW WenKai Mono", "Noto Sans CJK SC",
     "Noto Sans Mono CJK SC", "Noto Serif CJK SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
 )  # fmt: skip
+CONFUSED = ("0O", "Il")  # standing alone these are taken for each other even where their shapes differ a little
 # Documents to train on are not set in these.
 HELD_OUT = {"C059", "Caladea", "Hack", "Lato", "Nimbus Sans Narrow", "Roboto Slab", "Tinos", "WenQuanYi Micro Hei", "AR PL SungtiL GB"}
 STYLES = {
@@ -111,8 +112,10 @@ def _lookalikes(face: Face, same_size: bool) -> dict[str, frozenset[str]]:
         shapes.append(np.asarray(glyph.resize((24, 24), Image.Resampling.BOX), float) / 255)
     shapes = np.stack(shapes).reshape(len(ALPHABET), -1)
     ink = shapes.mean(-1)
-    alike = np.abs(shapes[:, None] - shapes[None]).mean(-1) / (ink[:, None] + ink[None]) < 0.11  # 0: same, 1: no ink in common
+    apart = np.abs(shapes[:, None] - shapes[None]).mean(-1) / (ink[:, None] + ink[None])  # 0: same, 1: no ink in common
+    confused = np.array([[same_size and (a + b in CONFUSED or b + a in CONFUSED) for b in ALPHABET] for a in ALPHABET])
+    alike = apart < np.where(confused, 0.3, 0.11)
     ratio = np.abs(np.log(sizes[:, None] / sizes[None]))  # of widths and of heights
     aspect = np.abs(ratio[..., 0] - ratio[..., 1])
-    alike &= (ratio.max(-1) < 0.2) & (ratio[..., 1] < 0.1) if same_size else aspect < 0.25
+    alike &= ((ratio.max(-1) < 0.2) | confused) & (ratio[..., 1] < 0.1) if same_size else aspect < 0.25
     return {c: frozenset(ALPHABET[j] for j in np.flatnonzero(alike[i]) if j != i) for i, c in enumerate(ALPHABET)}

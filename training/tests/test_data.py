@@ -75,7 +75,7 @@ def test_texts_are_readable():
 
 def test_lookalikes():
     face = next(f for f in fonts.faces() if (f.family, f.style) == ("DejaVu Sans", "Book"))
-    assert "l" in face.twins["I"] and "O" not in face.twins["0"]
+    assert "l" in face.twins["I"] and "O" in face.twins["0"] and "O" not in face.shapes["0"]
     assert "Z" in face.shapes["z"] and "Z" not in face.twins["z"] and not face.shapes["R"]
 
 
@@ -87,4 +87,4 @@ def test_boxes_enclose_the_ink():
         rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
         box = np.array([g.box for g in picture.glyphs])
         assert abs(box[:, 1].min() - rows[0]) <= 3 and abs(box[:, 3].max() - rows[-1]) <= 3
-        assert abs(box[0, 0] - columns[0]) <= 12 and abs(box[-1, 2] - columns[-1]) <= 12
+        assert abs(box[0, 0] - columns[0]) <= 20 and abs(box[-1, 2] - columns[-1]) <= 20  # side bearings
