@@ -54,7 +54,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path(__file__).parent.parent / "runs" / "toy")
-    parser.add_argument("--steps", type=int, default=12000, help="length of the whole schedule, across restarts")
+    parser.add_argument("--steps", type=int, default=9000, help="length of the whole schedule, across restarts")
     parser.add_argument("--muon", type=float, default=0.02)
     parser.add_argument("--adam", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
