@@ -6,6 +6,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::chat::{Message, Part, Role};
+use crate::engine::bench::{BenchOptions, Measurement, Shape, bench};
 use crate::engine::{GenerateOptions, Model, Picture, Session, Usage};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
@@ -158,6 +159,21 @@ impl Engine {
         Ok(object(&answer))
     }
 
+    /// Measures a model of published sizes with noise for weights; `read` hands out the files of the one that ships.
+    /// `report` gets each measurement as it is known.
+    pub async fn bench(
+        read: Function,
+        device: String,
+        shape: String,
+        weights: String,
+        repeats: usize,
+        report: Function,
+    ) -> std::result::Result<JsValue, JsValue> {
+        measure(read, &device, &shape, &weights, repeats, &report)
+            .await
+            .map_err(|error| thrown(&error))
+    }
+
     /// Ends the answer where it stands; its counts and times.
     pub fn finish(&mut self) -> JsValue {
         object(&usage(&self.session.usage()))
@@ -193,6 +209,46 @@ async fn load(read: Function, device: &str, on_progress: &Function) -> Result<En
         model,
         session: Session::new(),
     })
+}
+
+async fn measure(
+    read: Function,
+    device: &str,
+    shape: &str,
+    weights: &str,
+    repeats: usize,
+    report: &Function,
+) -> Result<JsValue> {
+    let shape: Shape = shape.parse()?;
+    let precision = weights.parse().map_err(|reason| Error::Request {
+        what: "weights".to_owned(),
+        reason,
+    })?;
+    let shipped = Checkpoint::open(Source::Script(read)).await?;
+    let config = shape.apply(shipped.config());
+    let checkpoint = shipped.with_noise(config);
+    let compute = Compute::open(device.parse()?).await?;
+    let model = Model::load(
+        &checkpoint,
+        compute,
+        Precisions::all(precision),
+        &mut |_, _| {},
+    )
+    .await?;
+    let options = BenchOptions {
+        repeats,
+        prompts: vec![512],
+        contexts: vec![512, 4096],
+        tokens: 8,
+        page: true,
+    };
+    let show = |measured: Measurement| {
+        let _ = report.call1(&JsValue::NULL, &object(&serde_json::json!(measured)));
+    };
+    bench(&model, &options, show).await?;
+    Ok(object(
+        &serde_json::json!({ "device": model.compute.to_string() }),
+    ))
 }
 
 fn message(wire: WireMessage) -> Message {

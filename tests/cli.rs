@@ -43,6 +43,13 @@ fn fails(arguments: &[&str], words: &[&str]) {
     );
 }
 
+/// The one JSON object it prints.
+fn json(arguments: &[&str]) -> serde_json::Value {
+    let output = pagelens(arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
 fn ask(model: &Path, more: &[&str]) -> serde_json::Value {
     let model = model.to_str().expect("a path in UTF-8");
     let mut arguments = vec![
@@ -57,9 +64,7 @@ fn ask(model: &Path, more: &[&str]) -> serde_json::Value {
     ];
     arguments.extend(more);
     arguments.extend([PICTURE, "Read it."]);
-    let output = pagelens(&arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("one JSON object")
+    json(&arguments)
 }
 
 #[test]
@@ -143,10 +148,7 @@ fn the_answer_streams_to_stdout_and_the_rest_to_stderr() {
 /// `training/README.md` says how the pictures are made; none was trained on.
 #[test]
 fn the_model_that_ships_reads_held_out_pictures() {
-    let output = pagelens(&["eval", "--json", "tests/reading/questions.jsonl"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let report: serde_json::Value =
-        serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let report = json(&["eval", "--json", "tests/reading/questions.jsonl"]);
     let group = &report["groups"][0];
     assert_eq!(group["count"], 100);
     assert!(
@@ -226,11 +228,10 @@ fn eval_scores_answers_and_goes_on_where_it_stopped() {
         &questions,
     ];
     let scores = || {
-        let output = pagelens(&arguments);
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        let report: serde_json::Value =
-            serde_json::from_slice(&output.stdout).expect("one JSON object");
-        let groups = report["groups"].as_array().expect("a list").clone();
+        let groups = json(&arguments)["groups"]
+            .as_array()
+            .expect("a list")
+            .clone();
         groups
             .iter()
             .map(|group| (group["kind"].clone(), group["score"].clone()))
@@ -256,6 +257,30 @@ fn eval_scores_answers_and_goes_on_where_it_stopped() {
     );
     let resumed = std::fs::read_to_string(&predictions).expect("the predictions");
     assert_eq!(resumed, format!("{edited}\n{second}\n"));
+
+    // Four pages of which two do not say; one of them is told rightly, and one page that does say is not read.
+    let asked = ["12", "Not stated.", "Not stated.", "7"].map(|answer| {
+        serde_json::json!({
+            "image": "word.png", "question": "?", "answers": [answer], "metric": "exact",
+            "lang": "en", "not_stated": answer.len() > 2,
+        })
+    });
+    let told = ["12", "not stated", "9", "Not stated."];
+    let (mut asked, mut answered) = (asked.to_vec(), String::new());
+    for (number, (question, said)) in asked.iter_mut().zip(told).enumerate() {
+        question["id"] = number.to_string().into();
+        let line = serde_json::json!({ "id": question["id"], "prediction": said, "score": 0.0 });
+        answered += &format!("{line}\n");
+    }
+    let asked: Vec<_> = asked.iter().map(ToString::to_string).collect();
+    std::fs::write(&questions, asked.join("\n")).expect("a file");
+    std::fs::write(&predictions, answered).expect("a file");
+    let report = json(&arguments);
+    assert_eq!(report["groups"][0]["right"], 2);
+    assert_eq!(
+        report["not_stated"],
+        serde_json::json!([{ "lang": "en", "count": 2, "f1": 0.5 }])
+    );
 
     std::fs::write(&questions, format!("{}\n{{\"id\": 1}}\n", lines[0])).expect("a file");
     fails(&arguments, &["questions.jsonl line 2"]);

@@ -89,7 +89,7 @@ pub struct Usage {
 /// An answer being made.
 pub(super) struct Answer {
     pub(super) options: GenerateOptions,
-    stops: HashSet<u32>,
+    pub(super) stops: HashSet<u32>,
     pub(super) decoder: StreamDecoder,
     random: fastrand::Rng,
     pub(super) logits: Tensor<2>, // [1, V], of the next token

@@ -1,6 +1,7 @@
 //! Pages and messages -> text: the whole model, a conversation, and its trace.
 
 pub mod answer;
+pub mod bench;
 pub mod model;
 pub mod session;
 pub mod trace;

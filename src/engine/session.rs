@@ -273,6 +273,13 @@ impl Session {
         self.answer.as_ref().map(|answer| &answer.logits)
     }
 
+    /// Lets the answer go on to its limit whatever the model says: a bench counts tokens.
+    pub(super) fn forget_stops(&mut self) {
+        if let Some(answer) = &mut self.answer {
+            answer.stops.clear();
+        }
+    }
+
     /// Counts and times so far.
     pub fn usage(&self) -> Usage {
         self.answer

@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
-use super::launch::{Fragment, Launch, Shader, cpu, edit, elements, fragment, on_gpu, upload};
+use super::cpu::float::Columns;
+use super::cpu::integer::{Limit, Panels, Rows, add_product};
+use super::cpu::math::{by_rows, exp, largest, sum};
+use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 
 /// Queries a workgroup, one an invocation.
 pub const BLOCK: usize = 64;
@@ -50,73 +53,77 @@ pub fn attention(qkv: &Tensor<2>, length: usize, heads: usize) -> Tensor<2> {
             .output([rows, heads * head_dim])
             .run_into(&params, [length.div_ceil(BLOCK), heads, tiles], 1);
     }
-    let mut out = vec![0.0; rows * heads * head_dim];
-    for (tile, head) in (0..tiles).flat_map(|tile| (0..heads).map(move |head| (tile, head))) {
-        let part = |index: usize| {
-            let first = (index * heads + head) * head_dim;
-            qkv.clone()
-                .slice([tile * length..(tile + 1) * length, first..first + head_dim])
-        };
-        let columns = head * head_dim..(head + 1) * head_dim;
-        let to = &mut out[tile * length * heads * head_dim..];
-        attend_on_cpu(
-            part(0),
-            &part(1),
-            &part(2),
-            |_| length,
-            to,
-            heads * head_dim,
-            columns,
-        );
+    let (qkv_values, stride, width) = (cpu(qkv), 3 * heads * head_dim, heads * head_dim);
+    let qkv_values = elements::<f32>(&qkv_values);
+    let mut out = vec![0.0; rows * width];
+    let tiles = qkv_values
+        .chunks_exact(length * stride)
+        .zip(out.chunks_exact_mut(length * width));
+    for (qkv, out) in tiles {
+        by_rows(out, width, 128, |first, out| {
+            for head in 0..heads {
+                let columns = head * head_dim..(head + 1) * head_dim;
+                let keys = Columns::new(&qkv[width + columns.start..], length, head_dim, stride);
+                let values = Panels::dense(
+                    &qkv[2 * width + columns.start..],
+                    head_dim,
+                    length,
+                    1,
+                    stride,
+                );
+                let queries = &qkv[first * stride + columns.start..];
+                attend_on_cpu(
+                    queries,
+                    stride,
+                    (&keys, &values),
+                    |_| length,
+                    &mut out[columns.start..],
+                    width,
+                    head_dim,
+                );
+            }
+        });
     }
-    upload(out, [rows, heads * head_dim], &qkv.device())
+    upload(out, [rows, width], &qkv.device())
 }
 
 /// Rows of queries that are scored at a time on the CPU, so that scores stay small however long the context.
 const CPU_ROWS: usize = 256;
 
-/// One head on the CPU: `q` [rows, head_dim], `k`, `v` [length, head_dim]; row t sees the first `visible(t)` keys.
-/// Row t of the result goes to `out[t * stride ..]` at `columns`.
+/// One head on the CPU: `queries` [rows, head_dim], their rows `stride` apart; `keys` has a column for each key, `values` one
+/// for each channel; row t sees the first `visible(t)` keys. The result goes to `out`, its rows `width` apart.
 pub(super) fn attend_on_cpu(
-    q: Tensor<2>,
-    k: &Tensor<2>,
-    v: &Tensor<2>,
+    queries: &[f32],
+    stride: usize,
+    (keys, values): (&Columns, &Panels),
     visible: impl Fn(usize) -> usize,
     out: &mut [f32],
-    stride: usize,
-    columns: std::ops::Range<usize>,
+    width: usize,
+    head_dim: usize,
 ) {
-    let [rows, head_dim] = q.dims();
+    let rows = out.len().div_ceil(width);
     let scale = (head_dim as f32).sqrt().recip();
     for start in (0..rows).step_by(CPU_ROWS) {
-        let end = (start + CPU_ROWS).min(rows);
-        let limit = visible(end - 1);
-        let keys = k.clone().slice([0..limit, 0..head_dim]);
-        let mut scores = q
-            .clone()
-            .slice([start..end, 0..head_dim])
-            .matmul(keys.transpose());
-        edit(&mut scores, |all| {
-            for (row, scores) in all.chunks_exact_mut(limit).enumerate() {
-                let (seen, hidden) = scores.split_at_mut(visible(start + row));
-                softmax(seen, scale);
-                hidden.fill(0.0);
-            }
-        });
-        let mixed = cpu(&scores.matmul(v.clone().slice([0..limit, 0..head_dim])));
-        for (row, values) in elements::<f32>(&mixed).chunks_exact(head_dim).enumerate() {
-            let line = &mut out[(start + row) * stride..][..stride];
-            line[columns.clone()].copy_from_slice(values);
+        let count = CPU_ROWS.min(rows - start);
+        let limit = visible(start + count - 1);
+        let mut scores = keys.product(&queries[start * stride..], stride, count, limit);
+        let mut shares = Vec::with_capacity(count);
+        for (row, scores) in scores.chunks_exact_mut(limit).enumerate() {
+            let (seen, hidden) = scores.split_at_mut(visible(start + row));
+            shares.push(exponentials(seen, scale).recip());
+            hidden.fill(0.0);
         }
+        let mut weights = Rows::new(&scores, count, limit, limit, Limit::DENSE);
+        weights.scale(&shares);
+        add_product(&weights, values, head_dim, &mut out[start * width..], width);
     }
 }
 
-fn softmax(scores: &mut [f32], scale: f32) {
-    let top = scores.iter().fold(f32::NEG_INFINITY, |top, &s| top.max(s));
-    let mut total = 0.0;
-    for score in scores.iter_mut() {
-        *score = ((*score - top) * scale).exp();
-        total += *score;
-    }
-    scores.iter_mut().for_each(|score| *score /= total);
+/// Softmax without its last step: exponentials of the scaled scores, the largest one 1, and their sum.
+pub(super) fn exponentials(scores: &mut [f32], scale: f32) -> f32 {
+    let top = largest(scores);
+    scores
+        .iter_mut()
+        .for_each(|score| *score = exp((*score - top) * scale));
+    sum(scores, |v| v)
 }

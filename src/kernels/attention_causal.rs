@@ -4,7 +4,10 @@ use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::attention::{BLOCK, attend_on_cpu, flash_shader};
-use super::launch::{Launch, Shader, fragment, on_gpu, upload};
+use super::cpu::float::Columns;
+use super::cpu::integer::Panels;
+use super::cpu::math::by_rows;
+use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 use crate::language::cache::LayerCache;
 
 #[repr(C)]
@@ -46,28 +49,32 @@ pub fn attention_causal(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
             .output([rows, heads * head_dim])
             .run_into(&params, [rows.div_ceil(BLOCK), heads, 1], 3);
     }
-    let mut out = vec![0.0; rows * heads * head_dim];
-    let length = start + rows;
-    for head in 0..heads {
-        let kv_head = head / (heads / kv_heads);
-        let cached = |tensor: &Tensor<3>| {
-            let slice = tensor
-                .clone()
-                .slice([kv_head..kv_head + 1, 0..length, 0..head_dim]);
-            slice.reshape([length, head_dim])
-        };
-        let columns = head * head_dim..(head + 1) * head_dim;
-        let q = qkv.clone().slice([0..rows, columns.clone()]);
-        let (k, v) = (cached(&cache.keys), cached(&cache.values));
-        attend_on_cpu(
-            q,
-            &k,
-            &v,
-            |row| start + row + 1,
-            &mut out,
-            heads * head_dim,
-            columns,
-        );
-    }
-    upload(out, [rows, heads * head_dim], &qkv.device())
+    let (length, width) = (start + rows, heads * head_dim);
+    let (qkv_values, keys, values) = (cpu(qkv), cpu(&cache.keys), cpu(&cache.values));
+    let qkv_values = elements::<f32>(&qkv_values);
+    let (keys, values) = (elements::<f32>(&keys), elements::<f32>(&values));
+    let mut out = vec![0.0; rows * width];
+    by_rows(&mut out, width, 64, |first, out| {
+        for kv_head in 0..kv_heads {
+            let cached = kv_head * context * head_dim;
+            let keys = Columns::new(&keys[cached..], length, head_dim, head_dim);
+            let values = Panels::dense(&values[cached..], head_dim, length, 1, head_dim);
+            let group = heads / kv_heads;
+            for head in kv_head * group..(kv_head + 1) * group {
+                let queries = &qkv_values[first * stride + head * head_dim..];
+                let visible = |row| start + first + row + 1;
+                let out = &mut out[head * head_dim..];
+                attend_on_cpu(
+                    queries,
+                    stride,
+                    (&keys, &values),
+                    visible,
+                    out,
+                    width,
+                    head_dim,
+                );
+            }
+        }
+    });
+    upload(out, [rows, width], &qkv.device())
 }

@@ -3,8 +3,9 @@
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
-use super::attention_causal;
-use super::launch::{Launch, Shader, fragment, on_gpu};
+use super::attention::exponentials;
+use super::cpu::float::{add_weighted, dots};
+use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 use crate::language::cache::LayerCache;
 
 #[repr(C)]
@@ -38,7 +39,8 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
         "attention_decode: {rows} rows at {start} in {context}"
     );
     if !on_gpu(qkv) {
-        return attention_causal(qkv, cache, start);
+        let out = on_cpu(qkv, cache, start + 1, heads);
+        return upload(out, [1, heads * head_dim], &qkv.device());
     }
     let params = Params {
         heads: heads as u32,
@@ -52,4 +54,23 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
         .tensor(&cache.values)
         .output([1, heads * head_dim])
         .run_into(&params, [heads, 1, 1], 3)
+}
+
+fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> Vec<f32> {
+    let [kv_heads, context, head_dim] = cache.keys.dims();
+    let (qkv, keys, values) = (cpu(qkv), cpu(&cache.keys), cpu(&cache.values));
+    let queries = elements::<f32>(&qkv);
+    let (keys, values) = (elements::<f32>(&keys), elements::<f32>(&values));
+    let scale = (head_dim as f32).sqrt().recip();
+    let mut out = vec![0.0; heads * head_dim];
+    let mut scores = vec![0.0; length];
+    for (head, out) in out.chunks_exact_mut(head_dim).enumerate() {
+        let query = &queries[head * head_dim..][..head_dim];
+        let cached = head / (heads / kv_heads) * context * head_dim;
+        dots(query, &keys[cached..], &mut scores);
+        let share = exponentials(&mut scores, scale).recip();
+        add_weighted(&scores, &values[cached..], out);
+        out.iter_mut().for_each(|o| *o *= share);
+    }
+    out
 }

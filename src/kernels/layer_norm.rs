@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
+use super::cpu::math::sum;
 use super::launch::{Launch, Shader, cpu, elements, fragment, grid, on_gpu, upload};
 use super::{GRID, REDUCE};
 
@@ -46,8 +47,8 @@ pub fn layer_norm(x: &Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f32)
     let (weight, bias) = (elements::<f32>(&weight), elements::<f32>(&bias));
     let mut out = Vec::with_capacity(rows * width);
     for row in elements::<f32>(&source).chunks_exact(width) {
-        let mean = row.iter().sum::<f32>() / width as f32;
-        let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / width as f32;
+        let mean = sum(row, |v| v) / width as f32;
+        let variance = sum(row, |v| (v - mean) * (v - mean)) / width as f32;
         let scale = (variance + eps).sqrt().recip();
         out.extend(
             row.iter()

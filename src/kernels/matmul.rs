@@ -5,11 +5,13 @@ use bytemuck::NoUninit;
 use half::f16;
 
 use super::GRID;
+use super::cpu::math::gelu;
+use super::cpu::stored::{self, Stored};
 use super::launch::{
     Fragment, Launch, Shader, cpu, cpu_words, edit, elements, fragment, grid, on_gpu, upload,
     upload_words,
 };
-use super::matvec::{dots, matvec};
+use super::matvec::matvec;
 use crate::quant::{BLOCK, QuantKind, QuantizedMatrix, unpack_block};
 
 /// Invocations a workgroup, for a tile of [`TILE`] x [`TILE`] outputs.
@@ -225,11 +227,6 @@ fn by_row(product: &mut [f32], per_column: &Tensor<1>, f: impl Fn(f32, f32) -> f
     }
 }
 
-/// GELU by the error function, as `torch.nn.GELU()`.
-fn gelu(x: f32) -> f32 {
-    0.5 * x * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2))
-}
-
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
 pub(super) struct Params {
@@ -292,16 +289,24 @@ pub fn matmul(x: &Tensor<2>, weights: &Matrix, epilogue: Epilogue<'_>) -> Tensor
             .bind(weights.bind(launch))
             .run_into(&params, workgroups, 1);
     }
+    let device = x.device();
     let mut product = match weights {
         Matrix::Dense { values, .. } => x.clone().matmul(values.clone().transpose()),
-        Matrix::Packed { .. } if rows == 1 => upload(dots(x, weights), [1, cols], &x.device()),
-        Matrix::Packed { .. } => {
-            let values = upload(
-                weights.dequantized_rows(0..cols),
-                [cols, depth],
-                &x.device(),
-            );
-            x.clone().matmul(values.transpose())
+        Matrix::Packed {
+            kind,
+            words,
+            scales,
+            ..
+        } => {
+            let (x, words, scales) = (cpu(x), cpu_words(words), cpu_words(scales));
+            let weights = Stored {
+                kind: *kind,
+                depth,
+                words: elements(&words),
+                scales: bytemuck::cast_slice(elements::<u32>(&scales)),
+            };
+            let product = stored::product(elements(&x), weights, cols);
+            upload(product, [rows, cols], &device)
         }
     };
     edit(&mut product, |all| epilogue.apply(all, cols));

@@ -10,6 +10,7 @@
 pub mod attention;
 pub mod attention_causal;
 pub mod attention_decode;
+mod cpu;
 pub mod embed;
 pub mod launch;
 pub mod layer_norm;

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::cpu::math::sum;
 use super::launch::{Launch, Shader, cpu, elements, fragment, grid, on_gpu, upload};
 use super::layer_norm::{Params, WORKGROUP};
 use super::{GRID, REDUCE};
@@ -36,7 +37,7 @@ pub fn rms_norm(x: &Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> {
 
 /// The same for one slice, in place.
 pub(super) fn normalise_slice(row: &mut [f32], weight: &[f32], eps: f32) {
-    let squares = row.iter().map(|v| v * v).sum::<f32>() / row.len() as f32;
+    let squares = sum(row, |v| v * v) / row.len() as f32;
     let scale = (squares + eps).sqrt().recip();
     row.iter_mut()
         .zip(weight)

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
+use super::cpu::math::silu;
 use super::launch::{Launch, Shader, cpu, elements, fragment, grid, on_gpu, upload};
 use super::{GRID, WORKGROUP};
 
@@ -40,7 +41,7 @@ pub fn swiglu(x: &Tensor<2>) -> Tensor<2> {
     let mut out = Vec::with_capacity(rows * width);
     for row in elements::<f32>(&source).chunks_exact(double) {
         let (gate, up) = row.split_at(width);
-        out.extend(gate.iter().zip(up).map(|(g, u)| g / (1.0 + (-g).exp()) * u));
+        out.extend(gate.iter().zip(up).map(|(g, u)| silu(*g) * u));
     }
     upload(out, [rows, width], &x.device())
 }

@@ -52,6 +52,7 @@ pub struct Checkpoint {
 enum Store {
     Folder(Box<Import>),
     Pack(Box<Pack>),
+    Noise(Box<ModelConfig>, Box<Store>),
 }
 
 impl Checkpoint {
@@ -61,19 +62,27 @@ impl Checkpoint {
             Some(manifest) => Store::Pack(Box::new(Pack::open(&manifest)?)),
             None => Store::Folder(Box::new(Import::open(&source).await?)),
         };
+        Ok(Self::new(source, store))
+    }
+
+    fn new(source: Source, store: Store) -> Self {
         let mut checkpoint = Self {
             source,
             store,
             specs: BTreeMap::new(),
             read: AtomicU64::new(0),
         };
-        checkpoint.specs = checkpoint
-            .config()
-            .tensors()
-            .into_iter()
-            .map(|spec| (spec.name.clone(), spec))
-            .collect();
-        Ok(checkpoint)
+        let specs = checkpoint.config().tensors().into_iter();
+        checkpoint.specs = specs.map(|spec| (spec.name.clone(), spec)).collect();
+        checkpoint
+    }
+
+    /// The same tokenizer with another config and noise for weights: what a bench runs on.
+    pub fn with_noise(self, config: ModelConfig) -> Self {
+        Self::new(
+            self.source,
+            Store::Noise(Box::new(config), Box::new(self.store)),
+        )
     }
 
     /// The model's config.
@@ -81,20 +90,26 @@ impl Checkpoint {
         match &self.store {
             Store::Folder(import) => &import.config,
             Store::Pack(pack) => &pack.manifest.config,
+            Store::Noise(config, _) => config,
         }
     }
 
     /// The model's name, which a pack carries; a folder does not know its own.
     pub fn name(&self) -> Option<&str> {
         match &self.store {
-            Store::Folder(_) => None,
+            Store::Folder(_) | Store::Noise(..) => None,
             Store::Pack(pack) => Some(&pack.manifest.name),
         }
     }
 
     /// The bytes of tokenizer.json.
     pub async fn tokenizer(&self) -> Result<Vec<u8>> {
-        match &self.store {
+        let store = match &self.store {
+            Store::Noise(_, real) => real,
+            store => store,
+        };
+        match store {
+            Store::Noise(..) => unreachable!("noise is made of a real checkpoint"),
             Store::Folder(_) => {
                 let bytes = self.source.read_all(import::TOKENIZER).await?;
                 bytes.ok_or_else(|| Error::MissingFile {
@@ -119,6 +134,7 @@ impl Checkpoint {
                 .iter()
                 .map(|shard| shard.file.size)
                 .sum(),
+            Store::Noise(..) => 0,
         }
     }
 
@@ -150,6 +166,7 @@ impl Checkpoint {
                 (weight, recipe.bytes(&import.tensors))
             }
             Store::Pack(pack) => pack.weight(&self.source, spec).await?,
+            Store::Noise(..) => (Weight::noise(spec, spec.storable(precision)), 0),
         };
         self.read.fetch_add(bytes, Ordering::Relaxed);
         Ok(weight)
@@ -166,6 +183,35 @@ impl Weight {
                 data: Vec::new(),
             },
         }
+    }
+
+    /// Uniform noise of a variance that keeps activations at their size.
+    fn noise(spec: &TensorSpec, precision: Precision) -> Self {
+        let mut random = fastrand::Rng::with_seed(spec.name.len() as u64);
+        let cols = spec.shape[spec.shape.len() - 1];
+        let span = (3.0 / cols as f32).sqrt();
+        let mut weight = Self::empty(spec, precision.quant());
+        weight.reserve(spec.shape[0]);
+        match &mut weight {
+            Self::Dense { shape, data } => {
+                let count = shape.iter().product();
+                data.extend((0..count).map(|_| span * (2.0 * random.f32() - 1.0)));
+            }
+            Self::Quantized(matrix) => {
+                let row: Vec<f32> = (0..cols)
+                    .map(|_| span * (2.0 * random.f32() - 1.0))
+                    .collect();
+                let mut rows = QuantizedMatrix::empty(matrix.kind, cols);
+                rows.push_rows(&row);
+                for _ in 0..spec.shape[0] {
+                    random.shuffle(&mut rows.words);
+                    matrix.words.extend_from_slice(&rows.words);
+                    matrix.scales.extend_from_slice(&rows.scales);
+                    matrix.rows += 1;
+                }
+            }
+        }
+        weight
     }
 
     /// Makes room for exactly `rows` more rows.

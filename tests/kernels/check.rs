@@ -66,6 +66,11 @@ pub(crate) fn close(label: &str, got: &[f32], want: &[f64], tolerance: f64) {
     }
 }
 
+/// Whether this is the CPU device, which multiplies in integers of 16 bits and less.
+pub(crate) fn on_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
 /// As f64.
 pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from .reader import SIZES, Reader
 from .tiles import TILE
 from .tokenizer import SPECIALS, TEMPLATE, Tokenizer, build
 from .train import START
+from .train_reader import START as READER_START
 
 TOY_TILES, READER_TILES = 1, 6
 
@@ -70,6 +72,7 @@ def main() -> None:
         vocabulary = Vocabulary()
         reader = Reader(SIZES[state["size"]], vocabulary)
         reader.load_state_dict(state["reader"])
+        shutil.copyfile(average, READER_START)
         export(reader.model, vocabulary.fast, READER_TILES, options.out)
         return
     trainee = Trainee(Tokenizer())

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import AttentionInterface, InternVLConfig, InternVLForConditionalGeneration
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers.masking_utils import AttentionMaskInterface
 
 from .data import IGNORE, LABELS, SLOTS, Batch
 from .draw import ALPHABET, LONGEST
-from .tiles import PATCH, SIDE, TILE
+from .tiles import CELLS, PATCH, SIDE, TILE
 from .tokenizer import Tokenizer
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -123,20 +123,19 @@ def look_sideways(attention: nn.Module, size: int) -> None:
 
 
 def mixed_attention(module, query, key, value, attention_mask, scaling, **_):
-    """f32, which is the fast type for it on a CPU, where the rest computes in bf16; masked rows are few and go as plain matrices."""
+    """On a CPU in f32, which is the fast type for it there, while the rest computes in bf16. Never masked: what is causal pads on the right."""
     kind, groups = query.dtype, query.shape[1] // key.shape[1]
-    query, key, value = query.float(), key.float(), value.float()
-    with torch.autocast("cpu", enabled=False):
-        if attention_mask is None:
-            output = nn.functional.scaled_dot_product_attention(query, key, value, scale=scaling)
-        else:
-            key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-            output = ((query * scaling) @ key.mT + attention_mask).softmax(-1) @ value
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    if query.device.type == "cpu":
+        query, key, value = query.float(), key.float(), value.float()
+    causal = module.is_causal and query.shape[2] > 1
+    with torch.autocast(query.device.type, enabled=False):
+        output = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=scaling)
     return output.transpose(1, 2).contiguous().to(kind), None
 
 
 AttentionInterface.register("mixed", mixed_attention)
-AttentionMaskInterface.register("mixed", eager_mask)
+AttentionMaskInterface.register("mixed", lambda *_, **__: None)
 
 
 class Probe(nn.Module):
@@ -195,6 +194,30 @@ class Output:
     counts: torch.Tensor  # of the probe and the speller: right, all
 
 
+class Pixels(nn.Module):
+    """Runs a vision tower on any cells of a tile; it has no parameters of its own."""
+
+    def __init__(self):
+        super().__init__()
+        scale = torch.tensor([1 / (255 * s) for s in STD]).repeat_interleave(PATCH * PATCH)
+        shift = torch.tensor([-m / s for m, s in zip(MEAN, STD)]).repeat_interleave(PATCH * PATCH)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", shift, persistent=False)
+        self.register_buffer("steps", torch.tensor((0, 1, SIDE, SIDE + 1)), persistent=False)  # from a cell's first patch
+
+    def forward(self, tower: nn.Module, patches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        """[B, K*4, 588] u8 and [B or 1, K] -> [B, K*4, C], the patches in cell-major order."""
+        embeddings, positions = tower.embeddings, tower.embeddings.position_embeddings[0]
+        projection = embeddings.patch_embeddings.projection
+        x = nn.functional.linear(patches * self.scale + self.shift, projection.weight.flatten(1), projection.bias)
+        corner = cells // CELLS * 2 * SIDE + cells % CELLS * 2  # the cell's first patch, row-major
+        x = x + positions[1:][(corner[..., None] + self.steps).flatten(1)]
+        x = torch.cat([(embeddings.cls_token[0] + positions[:1]).expand(len(x), 1, -1), x], 1)
+        for layer in tower.encoder.layer:
+            x = layer(x)
+        return x[:, 1:]
+
+
 class Trainee(nn.Module):
     """The model and its probe on batches of cells. With all 256 cells it computes what the model itself does."""
 
@@ -205,25 +228,11 @@ class Trainee(nn.Module):
         self.probe = Probe(self.model.config.vision_config.hidden_size)
         self.speller = Speller(self.model.config.text_config.hidden_size)
         self.register_buffer("before", torch.tensor(tokenizer.before), persistent=False)
-        scale = torch.tensor([1 / (255 * s) for s in STD]).repeat_interleave(PATCH * PATCH)
-        shift = torch.tensor([-m / s for m, s in zip(MEAN, STD)]).repeat_interleave(PATCH * PATCH)
-        self.register_buffer("scale", scale, persistent=False)
-        self.register_buffer("shift", shift, persistent=False)
+        self.pixels = Pixels()
 
     def encode(self, patches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
         """[B, K*4, 588] u8 and [B, K] -> [B, K*4, C], the patches in cell-major order."""
-        tower = self.model.model.vision_tower
-        embeddings = tower.embeddings
-        weight = embeddings.patch_embeddings.projection.weight.flatten(1)
-        x = nn.functional.linear(patches * self.scale + self.shift, weight, embeddings.patch_embeddings.projection.bias)
-        corner = cells // (SIDE // 2) * 2 * SIDE + cells % (SIDE // 2) * 2  # the cell's first patch, row-major
-        places = corner[..., None] + torch.tensor((0, 1, SIDE, SIDE + 1))
-        positions = embeddings.position_embeddings[0]
-        x = x + positions[1:][places.flatten(1)]
-        x = torch.cat([(embeddings.cls_token[0] + positions[:1]).expand(len(x), 1, -1), x], 1)
-        for layer in tower.encoder.layer:
-            x = layer(x)
-        return x[:, 1:]
+        return self.pixels(self.model.model.vision_tower, patches, cells)
 
     def project(self, features: torch.Tensor) -> torch.Tensor:
         """[B, K*4, C] -> [B, K, D]"""
@@ -245,9 +254,7 @@ class Trainee(nn.Module):
         image = self.project(features)
         spelling, spelled = self.speller(image, batch.spelling)
         inputs, positions = self.prompt(image, batch.cells, batch.prompt)
-        # A mask of ones says that the gaps in the positions do not separate documents.
-        mask = torch.ones(positions.shape, dtype=torch.long)
-        hidden = self.model.model.language_model(inputs_embeds=inputs, position_ids=positions, attention_mask=mask).last_hidden_state
+        hidden = self.model.model.language_model(inputs_embeds=inputs, position_ids=positions).last_hidden_state
         logits = self.model.lm_head(hidden[:, -batch.prompt.shape[1] :])
         answer = cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=IGNORE)
         return Output(answer + 0.3 * loss + 0.5 * spelling, answer, torch.cat([counts, spelled]))

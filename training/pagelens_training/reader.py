@@ -9,10 +9,10 @@ from torch.nn.functional import cross_entropy
 from transformers import InternVLConfig, InternVLForConditionalGeneration
 
 from .documents.characters import CLASS
-from .documents.examples import CELL_SLOTS, IGNORE, PATCH_SLOTS, Example
-from .documents.vocabulary import Vocabulary
-from .model import MEAN, STD, localise
-from .tiles import CELLS, PATCH, SIDE, TILE
+from .documents.examples import CHARACTER_SLOTS, TOKEN_SLOTS, Example
+from .documents.vocabulary import IGNORE, Vocabulary
+from .model import Pixels, localise
+from .tiles import PATCH, TILE
 
 
 @dataclass(frozen=True)
@@ -47,71 +47,91 @@ def config(size: Size, vocabulary: Vocabulary) -> InternVLConfig:
 
 
 @dataclass
-class Batch:
-    """T tiles of B conversations of at most L tokens."""
+class Tiles:
+    """n tiles of which K cells each are seen."""
 
-    patches: torch.Tensor  # [T, 1024, 588] u8
-    covers: torch.Tensor  # [T, 1024]
-    patch_slots: torch.Tensor  # [T, 1024, PATCH_SLOTS]
-    cell_slots: torch.Tensor  # [T, 256, CELL_SLOTS]
+    cells: torch.Tensor  # [n, K]
+    patches: torch.Tensor  # [n, K*4, 588] u8
+    characters: torch.Tensor  # [n, K*4, CHARACTER_SLOTS]
+    tokens: torch.Tensor  # [n, K, TOKEN_SLOTS]
+
+
+@dataclass
+class Batch:
+    """The tiles of B pages, those with as many cells together, and conversations of at most L tokens."""
+
+    tiles: list[Tiles]
+    order: torch.Tensor  # [all cells] for every cell of the conversations, in order, its place among the cells of `tiles`
     ids: torch.Tensor  # [B, L] padded on the right
+    positions: torch.Tensor  # [B, L]
     target: torch.Tensor  # [B, L]
 
     def to(self, device: torch.device) -> "Batch":
         """On the device."""
-        return Batch(*(part.to(device, non_blocking=True) for part in vars(self).values()))
+        tiles = [Tiles(*(part.to(device, non_blocking=True) for part in vars(t).values())) for t in self.tiles]
+        return Batch(tiles, *(part.to(device, non_blocking=True) for part in (self.order, self.ids, self.positions, self.target)))
 
 
 def collate(examples: list[Example], pad: int) -> Batch:
     """Examples as one batch."""
+    numbered = list(enumerate(tile for e in examples for tile in e.tiles))
+    counts = sorted({len(tile.cells) for _, tile in numbered})
+    groups = [[(i, tile) for i, tile in numbered if len(tile.cells) == count] for count in counts]
 
-    def joined(name: str) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate([getattr(e, name) for e in examples]))
+    def stacked(group: list, name: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([getattr(tile, name) for _, tile in group]))
 
+    tiles = [
+        Tiles(stacked(g, "cells"), stacked(g, "patches").flatten(1, 2), stacked(g, "characters").flatten(1, 2), stacked(g, "tokens"))
+        for g in groups
+    ]  # fmt: skip
+    owner = np.concatenate([np.repeat([i for i, _ in group], count) for group, count in zip(groups, counts)])
     longest = max(len(e.ids) for e in examples)
 
     def padded(name: str, fill: int) -> torch.Tensor:
         rows = [np.pad(getattr(e, name), (0, longest - len(e.ids)), constant_values=fill) for e in examples]
         return torch.from_numpy(np.stack(rows))
 
-    return Batch(
-        joined("patches"), joined("covers"), joined("patch_slots"), joined("cell_slots"), padded("ids", pad), padded("target", IGNORE)
-    )
+    order = torch.from_numpy(np.argsort(owner, kind="stable"))
+    return Batch(tiles, order, padded("ids", pad), padded("positions", 0), padded("target", IGNORE))
 
 
 class Slots(nn.Module):
-    """Reads characters off features: `slots` heads that share one embedding of the classes; not exported."""
+    """Reads classes off features: heads that share one embedding of the classes; not exported."""
 
-    WIDTH = 96
+    NEGATIVES = 1024  # classes told apart from those of the batch, which are told apart from each other
 
-    def __init__(self, width: int, slots: int):
+    def __init__(self, width: int, slots: int, classes: nn.Embedding, none: int):
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.heads = nn.Linear(width, slots * self.WIDTH)
-        self.classes = nn.Embedding(len(CLASS) + 1, self.WIDTH)
-        nn.init.normal_(self.classes.weight, std=self.WIDTH**-0.5)
-        self.slots = slots
+        self.heads = nn.Linear(width, slots * classes.embedding_dim)
+        self.classes = [classes]  # shared: not a part of this module
+        self.slots, self.none = slots, none
 
     def forward(self, features: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """features [..., C], target [..., slots] -> loss, (characters right, characters). Text and its absence weigh the same."""
-        known = target != IGNORE
-        queries = self.heads(self.norm(features)).unflatten(-1, (self.slots, self.WIDTH))
-        hit = known & (target > 0)
+        """features [n, C], target [n, slots] -> loss, (classes right, classes). What is there and its absence weigh the same."""
+        table = self.classes[0].weight
+        hit = (target != IGNORE) & (target != self.none)
         # Absence is far more common: a sample of it is enough.
-        none = known & (target == 0)
+        none = target == self.none
         keep = none & (torch.rand(none.shape, device=none.device) < hit.sum() / none.sum().clamp(min=1))
-        losses, right = [], torch.zeros((), device=target.device)
+        queries = self.heads(self.norm(features)).unflatten(-1, (self.slots, -1))
+        others = torch.randint(len(table), (self.NEGATIVES,), device=target.device)
+        known, place = torch.cat([target[hit], target[keep], others]).unique(return_inverse=True)
+        losses, right, first = [], torch.zeros((), device=target.device), 0
         for chosen in (hit, keep):
-            logits = queries[chosen] @ self.classes.weight.T
-            losses.append(cross_entropy(logits, target[chosen]) if chosen.any() else logits.sum())
+            logits = (queries[chosen] @ table[known].T).float()
+            wanted = place[first : first + len(logits)]
+            first += len(logits)
+            losses.append(cross_entropy(logits, wanted) if len(logits) else logits.sum())
             if chosen is hit:
-                right = (logits.argmax(-1) == target[chosen]).sum()
+                right = (logits.argmax(-1) == wanted).sum()
         return losses[0] + 0.5 * losses[1], torch.stack([right, hit.sum()])
 
 
 @dataclass
 class Output:
-    """Of one step: the losses, and (right, all) of patches' and cells' characters and of answers' tokens."""
+    """Of one step: the losses, and (right, all) of patches' characters, of cells' tokens and of answers' tokens."""
 
     loss: torch.Tensor
     answer: torch.Tensor
@@ -121,57 +141,51 @@ class Output:
 class Reader(nn.Module):
     """The model and its auxiliary heads."""
 
-    def __init__(self, size: Size, vocabulary: Vocabulary, attention: str = "sdpa"):
+    CHARACTER_WIDTH = 96
+
+    def __init__(self, size: Size, vocabulary: Vocabulary):
         super().__init__()
         self.model = InternVLForConditionalGeneration(config(size, vocabulary))
-        self.model.set_attn_implementation(attention)
+        self.model.set_attn_implementation("mixed")
+        embedding = self.model.get_input_embeddings()
         with torch.no_grad():
             localise(self.model.model.vision_tower)
-        self.covers = Slots(size.vision, 1)
-        self.patch_slots = Slots(size.vision, PATCH_SLOTS)
-        self.cell_slots = Slots(size.text, CELL_SLOTS)
+            nn.init.normal_(embedding.weight, std=size.text**-0.5)
+        self.classes = nn.Embedding(len(CLASS) + 1, self.CHARACTER_WIDTH)
+        nn.init.normal_(self.classes.weight, std=self.CHARACTER_WIDTH**-0.5)
+        self.characters = Slots(size.vision, CHARACTER_SLOTS, self.classes, 0)
+        self.tokens = Slots(size.text, TOKEN_SLOTS, embedding, vocabulary.none)
         self.context = vocabulary.id["<IMG_CONTEXT>"]
-        scale = torch.tensor([1 / (255 * s) for s in STD]).repeat_interleave(PATCH * PATCH)
-        shift = torch.tensor([-m / s for m, s in zip(MEAN, STD)]).repeat_interleave(PATCH * PATCH)
-        corner = torch.arange(CELLS * CELLS)
-        corner = corner // CELLS * 2 * SIDE + corner % CELLS * 2  # each cell's first patch, row-major
-        self.register_buffer("scale", scale, persistent=False)
-        self.register_buffer("shift", shift, persistent=False)
-        self.register_buffer("places", (corner[:, None] + torch.tensor((0, 1, SIDE, SIDE + 1))).flatten(), persistent=False)
+        self.pixels = Pixels()
 
-    def encode(self, patches: torch.Tensor) -> torch.Tensor:
-        """[T, 1024, 588] u8, cell-major -> [T, 1024, C]"""
-        tower = self.model.model.vision_tower
-        embeddings, positions = tower.embeddings, tower.embeddings.position_embeddings[0]
-        projection = embeddings.patch_embeddings.projection
-        x = nn.functional.linear(patches * self.scale + self.shift, projection.weight.flatten(1), projection.bias)
-        x = x + positions[1:][self.places]
-        x = torch.cat([(embeddings.cls_token[0] + positions[:1]).expand(len(x), 1, -1), x], 1)
-        for layer in tower.encoder.layer:
-            x = layer(x)
-        return x[:, 1:]
+    def encode(self, tiles: Tiles) -> torch.Tensor:
+        """[n, K*4, C]"""
+        return self.pixels(self.model.model.vision_tower, tiles.patches, tiles.cells)
 
     def project(self, features: torch.Tensor) -> torch.Tensor:
-        """[T, 1024, C] -> [T, 256, D]"""
+        """[n, K*4, C] -> [n, K, D]"""
         return self.model.model.multi_modal_projector(features.unflatten(1, (-1, 4)).flatten(2))
 
-    def forward(self, batch: Batch, converse: bool = True) -> Output:
-        """The auxiliary losses, and the conversation's where `converse`."""
-        features = self.encode(batch.patches)
-        image = self.project(features)
-        covers, covered = self.covers(features, batch.covers[..., None])
-        patches, spotted = self.patch_slots(features, batch.patch_slots)
-        cells, spelled = self.cell_slots(image, batch.cell_slots)
-        loss = 0.5 * covers + patches + cells
+    def forward(self, batch: Batch, see: bool = True, converse: bool = True) -> Output:
+        """The losses of the encoder where it learns to `see`, else it stays as it is; those of the conversations where asked."""
+        with torch.set_grad_enabled(see and self.training):
+            features = [self.encode(tiles) for tiles in batch.tiles]
+        image = torch.cat([self.project(part).flatten(0, 1) for part in features])
+        tokens, spelled = self.tokens(image, torch.cat([tiles.tokens.flatten(0, 1) for tiles in batch.tiles]))
+        loss, spotted = torch.zeros_like(tokens), torch.zeros_like(spelled)
+        if see:
+            features = torch.cat([part.flatten(0, 1) for part in features])
+            loss, spotted = self.characters(features, torch.cat([tiles.characters.flatten(0, 1) for tiles in batch.tiles]))
+        loss = loss + tokens
         if not converse:
-            return Output(loss, torch.zeros((), device=loss.device), torch.cat([spotted, spelled, torch.zeros_like(spelled)]))
+            return Output(loss, torch.zeros_like(loss), torch.cat([spotted, spelled, torch.zeros_like(spelled)]))
         inputs = self.model.get_input_embeddings()(batch.ids)
-        where = (batch.ids == self.context)[..., None]
-        inputs = inputs.masked_scatter(where, image.to(inputs.dtype))
+        inputs = inputs.masked_scatter((batch.ids == self.context)[..., None], image[batch.order].to(inputs.dtype))
         # Padding is on the right, where causal attention never looks.
-        hidden = self.model.model.language_model(inputs_embeds=inputs, attention_mask=None).last_hidden_state
+        language = self.model.model.language_model
+        hidden = language(inputs_embeds=inputs, position_ids=batch.positions, use_cache=False).last_hidden_state
         asked = batch.target != IGNORE
-        logits = self.model.lm_head(hidden[asked])
+        logits = self.model.lm_head(hidden[asked]).float()
         answer = cross_entropy(logits, batch.target[asked])
         right = (logits.argmax(-1) == batch.target[asked]).sum()
         counts = torch.cat([spotted, spelled, torch.stack([right, asked.sum()])])

@@ -31,23 +31,30 @@ def build() -> Fast:
                 vocabulary[left + c] = len(vocabulary)
                 merges.append((left, c))
             left += c
-    fast = Fast(models.BPE(vocab=vocabulary, merges=merges, fuse_unk=False, byte_fallback=False))
-    fast.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated", invert=False),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    fast.decoder = decoders.ByteLevel()
-    fast.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIALS])
+    fast = byte_level(models.BPE(vocab=vocabulary, merges=merges, fuse_unk=False, byte_fallback=False))
+    fast.add_special_tokens(special_tokens())
     return fast
+
+
+def byte_level(model: models.BPE) -> Fast:
+    """Splits as Qwen does, spells in bytes; no special tokens yet."""
+    fast = Fast(model)
+    split = pre_tokenizers.Split(Regex(SPLIT), behavior="isolated", invert=False)
+    fast.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    fast.decoder = decoders.ByteLevel()
+    return fast
+
+
+def special_tokens() -> list[AddedToken]:
+    """SPECIALS, matched as they are."""
+    return [AddedToken(t, special=True, normalized=False) for t in SPECIALS]
 
 
 class Tokenizer:
     """What training needs of it."""
 
-    def __init__(self):
-        self.fast = build()
+    def __init__(self, fast: Fast | None = None):
+        self.fast = fast or build()
         self.size = -(-self.fast.get_vocab_size() // 32) * 32
         self.id = {t: self.fast.token_to_id(t) for t in SPECIALS}
         self.before = self.encode("<|im_start|>user\n<img>")  # the image comes next

@@ -12,8 +12,8 @@ from pagelens_training import fonts
 from pagelens_training.documents import effects, kinds, pillow, tasks
 from pagelens_training.documents.characters import CLASS
 from pagelens_training.documents.document import Document, Heading, Line, Page, Piece, Table
-from pagelens_training.documents.examples import CELL_SLOTS, IGNORE, example
-from pagelens_training.documents.vocabulary import Vocabulary
+from pagelens_training.documents.examples import example, legible_tiles
+from pagelens_training.documents.vocabulary import IGNORE, Vocabulary
 
 
 def plain(text: str) -> str:
@@ -106,19 +106,39 @@ def test_labels_lie_where_the_characters_are():
     vocabulary = Vocabulary()
     boxes = [(452, 14, 466, 34), (466, 14, 480, 34), (452, 60, 466, 80)]  # two in one line, one below, in the second of two tiles
     page = Page(Image.new("RGB", (896, 448), "white"), Document("table", "zh", (), {}), [[Line("A中", boxes[:2])], [Line("9", boxes[2:])]])
-    made = example(page, [tasks.Turn("Q?", "A中9", "transcribe", "cer", "zh")], vocabulary, 6)
-    assert made.patches.shape == (3, 1024, 588)  # two tiles and a thumbnail
+    made = example(page, [tasks.Turn("Q?", "A中9", "transcribe", "cer", "zh")], vocabulary, 6, Random(0), 1.0)
+    assert [tile.patches.shape for tile in made.tiles] == 3 * [(256, 4, 588)]  # two tiles and a thumbnail
     a, b, nine = CLASS["A"], CLASS["中"], CLASS["9"]
-    assert not (made.covers[0] > 0).any() and set(made.covers[1][made.covers[1] > 0]) == {a, b, nine}
-    first = made.cell_slots[1][0]  # 28 x 28 pixels from (448, 0)
-    assert list(first[:3]) == [a, b, 0] and (first[3:] == IGNORE).all()
-    assert list(made.cell_slots[1][32][:2]) == [nine, 0]
-    assert made.cell_slots.shape == (3, 256, CELL_SLOTS) and (made.cell_slots[2] > 0).sum() == 3
+    over = [set(tile.characters[..., 0].ravel()) - {0} for tile in made.tiles]
+    assert over == [set(), {a, b, nine}, {a, nine}]  # in the thumbnail 中 covers no centre
+    first = made.tiles[1].tokens[0]  # 28 x 28 pixels from (448, 0)
+    ids = [vocabulary.encode(text)[0] for text in ("A", "中", "9")]
+    assert list(first[:4]) == [IGNORE, *ids[:2], vocabulary.none] and (first[4:] == IGNORE).all()
+    assert list(made.tiles[1].tokens[32][:3]) == [IGNORE, ids[2], vocabulary.none]
+    assert sum(int(np.isin(tile.tokens, ids).sum()) for tile in made.tiles) == 6
     said = made.target[made.target != IGNORE]
     assert vocabulary.fast.decode(list(said), skip_special_tokens=False) == "A中9<|im_end|>"
-    # Every position predicts the id that comes next.
+    # Every position predicts the id that comes next, and without gaps where every cell is there.
     known = np.flatnonzero(made.target != IGNORE)
     assert (made.ids[known + 1] == made.target[known]).all()
+    assert (made.positions == np.arange(len(made.ids))).all()
+
+    # Most of the two blank tiles is left out; what is kept stays in its place.
+    part = example(page, [], vocabulary, 6, Random(0), 0.0)
+    assert [len(tile.cells) for tile in part.tiles] == [32, 32, 32] and {0, 32} <= set(part.tiles[1].cells)
+    cells = np.concatenate([tile.cells + 256 * k for k, tile in enumerate(part.tiles)])
+    where = part.ids == vocabulary.id["<IMG_CONTEXT>"]
+    assert (part.positions[where] == len(vocabulary.before) + cells).all()
+    for whole, tile in zip(made.tiles, part.tiles):
+        for name in ("patches", "characters", "tokens"):
+            assert (getattr(whole, name)[tile.cells] == getattr(tile, name)).all()
+
+
+def test_a_page_is_cut_until_it_can_be_read():
+    page = marked((600, 800), (220, 300, 260, 318))  # 18 pixels of 800
+    assert legible_tiles(page, 6) == [1, 2, 3, 4, 5, 6]
+    page = marked((600, 1800), (220, 300, 260, 318))
+    assert legible_tiles(page, 6) == [3, 4, 5, 6] and legible_tiles(page, 2) == []
 
 
 def test_a_reader_computes_what_transformers_does():
@@ -130,11 +150,11 @@ def test_a_reader_computes_what_transformers_does():
 
     torch.manual_seed(0)
     vocabulary = Vocabulary()
-    reader = Reader(SIZES["small"], vocabulary, "mixed").eval()
+    reader = Reader(SIZES["small"], vocabulary).eval()
     random = Random(5)
     page = pillow.render(kinds.build(random, "business_card", "en"), random)
-    examples = [example(page, [tasks.turn(random, page)], vocabulary, most) for most in (1, 2)]
-    batch = collate(examples, vocabulary.id["<|endoftext|>"])
+    examples = [example(page, [tasks.turn(random, page)], vocabulary, most, random, 1.0) for most in (1, 2)]
+    batch = collate(examples, vocabulary.none)
     with torch.no_grad():
         output = reader(batch)
         reader.model.set_attn_implementation("sdpa")
@@ -144,3 +164,22 @@ def test_a_reader_computes_what_transformers_does():
     asked = batch.target != IGNORE
     expected = torch.nn.functional.cross_entropy(logits[asked], batch.target[asked])
     torch.testing.assert_close(output.answer, expected, atol=1e-4, rtol=0)
+
+
+def test_tiles_of_unequal_numbers_of_cells_find_their_places():
+    import torch
+
+    from pagelens_training.reader import SIZES, Reader, collate
+
+    torch.manual_seed(0)
+    vocabulary, random = Vocabulary(), Random(6)
+    reader = Reader(SIZES["small"], vocabulary).eval()
+    pages = [pillow.render(kinds.build(random, kind, "en"), random) for kind in ("receipt", "business_card")]
+    examples = [example(page, [tasks.turn(random, page)], vocabulary, 3, random, 0.0) for page in pages]
+    assert len({len(tile.cells) for e in examples for tile in e.tiles}) > 1
+    with torch.no_grad():
+        together = reader(collate(examples, vocabulary.none))
+        apart = [reader(collate([e], vocabulary.none)) for e in examples]
+    weights = torch.tensor([(e.target != IGNORE).sum() for e in examples])
+    expected = (torch.stack([o.answer for o in apart]) * weights).sum() / weights.sum()
+    torch.testing.assert_close(together.answer, expected, atol=1e-4, rtol=0)

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use pagelens::chat::{Message, Part, Role};
+use pagelens::chat::{Message, Role};
 use pagelens::engine::{GenerateOptions, Session, StopReason};
 use pagelens::{Error, Result};
 
@@ -15,12 +15,6 @@ use crate::ModelArgs;
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Most tiles a picture is cut into, 1 to 40.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
-    max_tiles: Option<u8>,
-    /// Most tokens of the answer.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    max_tokens: usize,
     /// 0 is greedy.
     #[arg(long, value_name = "T", default_value_t = 0.0)]
     temperature: f32,
@@ -47,17 +41,11 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     if let Some(system) = &args.system {
         messages.push(Message::text(Role::System, system));
     }
-    let images = (0..pictures.len()).map(Part::Image);
-    messages.push(Message {
-        role: Role::User,
-        content: images.chain([Part::Text(question.clone())]).collect(),
-    });
+    messages.push(crate::about(&pictures, question));
     let options = GenerateOptions {
-        max_tokens: args.max_tokens,
         temperature: args.temperature,
         seed: args.seed,
-        max_tiles: args.max_tiles.map(usize::from),
-        ..GenerateOptions::default()
+        ..args.model.options()
     };
 
     let mut session = Session::new();

@@ -5,7 +5,6 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use pagelens::chat::{Message, Part, Role};
 use pagelens::engine::{GenerateOptions, Model, Session};
 use pagelens::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -16,17 +15,12 @@ use crate::metrics::{Metric, Score};
 /// Measure how right a model's answers to a file of questions are.
 ///
 /// A line of the file is a JSON object: `id`, `image` or `images` (paths relative to the file), `question`, `answers` (the
-/// accepted ones), `metric` (verbatim, exact, anls, relaxed, cer, iou or json), and if wanted `kind` and `lang`.
+/// accepted ones), `metric` (verbatim, exact, anls, relaxed, cer, iou or json), and if wanted `kind`, `lang`, and
+/// `"not_stated": true` where the page does not say: how well that is told is then reported too.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Most tiles a picture is cut into, 1 to 40.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
-    max_tiles: Option<u8>,
-    /// Most tokens of an answer.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    max_tokens: usize,
     /// A line {"id", "prediction", "score"} for each answer as it is made; what it holds already is not asked again.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
@@ -51,6 +45,8 @@ struct Question {
     kind: String,
     #[serde(default)]
     lang: String,
+    #[serde(default)]
+    not_stated: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -64,8 +60,30 @@ struct Prediction {
 #[derive(Default)]
 struct Group {
     count: usize,
+    right: usize,
     sum: f64,
     weight: f64,
+}
+
+/// How often a model said that the page does not say.
+#[derive(Default)]
+struct NotStated {
+    asked: usize,
+    said: usize,
+    rightly: usize,
+}
+
+impl NotStated {
+    /// The harmonic mean of precision and recall.
+    fn f1(&self) -> f64 {
+        2.0 * self.rightly as f64 / (self.asked + self.said).max(1) as f64
+    }
+}
+
+#[derive(Default)]
+struct Report<'a> {
+    groups: BTreeMap<(Metric, &'a str, &'a str), Group>,
+    not_stated: BTreeMap<&'a str, NotStated>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
@@ -79,43 +97,125 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     };
 
     let model = args.model.load().await?;
-    let options = GenerateOptions {
-        max_tokens: args.max_tokens,
-        max_tiles: args.max_tiles.map(usize::from),
-        ..GenerateOptions::default()
-    };
+    let options = args.model.options();
     let folder = args.questions.parent().unwrap_or(Path::new(""));
     let mut session = Session::new();
-    let mut groups: BTreeMap<(Metric, &str, &str), Group> = BTreeMap::new();
+    let mut report = Report::default();
+    let refusals = refusals(&questions);
     let (bar, mut progress) = crate::bar("answering");
     for (done, question) in questions.iter().enumerate() {
         progress(done as u64, questions.len() as u64);
-        let score = |prediction: &str| question.metric.score(prediction, &question.answers);
-        let Score { value, weight } = if let Some(prediction) = before.get(&question.id) {
-            score(prediction)
+        let prediction = if let Some(prediction) = before.get(&question.id) {
+            prediction.clone()
         } else {
             let prediction =
                 answer(&model, &mut session, folder, question, options.clone()).await?;
-            let score = score(&prediction);
             if let Some(file) = &mut out {
                 file.append(&Prediction {
                     id: question.id.clone(),
-                    prediction,
-                    score: score.value,
+                    score: question.score(&prediction).value,
+                    prediction: prediction.clone(),
                 })?;
             }
-            score
+            prediction
         };
-        let group = groups
-            .entry((question.metric, &question.kind, &question.lang))
-            .or_default();
-        group.count += 1;
-        group.sum += value * weight;
-        group.weight += weight;
+        report.add(question, &prediction, &refusals);
     }
     bar.finish_and_clear();
-    report(&groups, args.json);
+    report.print(args.json);
     Ok(())
+}
+
+/// What is said, by language, where the page does not say.
+fn refusals(questions: &[Question]) -> HashMap<&str, Vec<String>> {
+    let mut said: HashMap<&str, Vec<String>> = HashMap::new();
+    for question in questions.iter().filter(|question| question.not_stated) {
+        said.entry(&question.lang)
+            .or_default()
+            .extend(question.answers.iter().cloned());
+    }
+    for answers in said.values_mut() {
+        answers.sort();
+        answers.dedup();
+    }
+    said
+}
+
+impl Question {
+    fn score(&self, prediction: &str) -> Score {
+        self.metric.score(prediction, &self.answers)
+    }
+}
+
+impl<'a> Report<'a> {
+    fn add(
+        &mut self,
+        question: &'a Question,
+        prediction: &str,
+        refusals: &HashMap<&str, Vec<String>>,
+    ) {
+        let Score { value, weight } = question.score(prediction);
+        let key = (question.metric, &*question.kind, &*question.lang);
+        let group = self.groups.entry(key).or_default();
+        group.count += 1;
+        group.right += usize::from(question.metric.is_right(value));
+        group.sum += value * weight;
+        group.weight += weight;
+        if question.metric == Metric::Exact
+            && let Some(refusals) = refusals.get(&*question.lang)
+        {
+            let said = Metric::Exact.score(prediction, refusals).value == 1.0;
+            let tally = self.not_stated.entry(&question.lang).or_default();
+            tally.asked += usize::from(question.not_stated);
+            tally.said += usize::from(said);
+            tally.rightly += usize::from(said && question.not_stated);
+        }
+    }
+
+    fn print(&self, json: bool) {
+        if json {
+            let groups = self.groups.iter().map(|((metric, kind, lang), group)| {
+                serde_json::json!({
+                    "metric": metric, "kind": kind, "lang": lang, "count": group.count, "score": group.sum / group.weight,
+                    "right": group.right,
+                })
+            });
+            let not_stated = self.not_stated.iter().map(|(lang, tally)| {
+                serde_json::json!({ "lang": lang, "count": tally.asked, "f1": tally.f1() })
+            });
+            let whole = serde_json::json!({
+                "groups": groups.collect::<Vec<_>>(), "not_stated": not_stated.collect::<Vec<_>>(),
+            });
+            println!("{whole}");
+            return;
+        }
+        println!(
+            "{:10} {:16} {:6} {:>6} {:>8} {:>8}",
+            "metric", "kind", "lang", "count", "score", "right"
+        );
+        for ((metric, kind, lang), group) in &self.groups {
+            let (score, right) = (
+                group.sum / group.weight,
+                group.right as f64 / group.count as f64,
+            );
+            println!(
+                "{:10} {kind:16} {lang:6} {:6} {:7.2}% {:7.2}%",
+                metric.as_str(),
+                group.count,
+                100.0 * score,
+                100.0 * right
+            );
+        }
+        for (lang, tally) in &self.not_stated {
+            println!(
+                "{:10} {:16} {lang:6} {:6} {:7.2}%",
+                "f1",
+                "not stated",
+                tally.asked,
+                100.0 * tally.f1()
+            );
+        }
+    }
 }
 
 /// The whole answer to one question. The session keeps the picture for the next question about it.
@@ -128,13 +228,7 @@ async fn answer(
 ) -> Result<String> {
     let images = question.image.iter().chain(&question.images);
     let pictures = crate::pictures(images.map(|image| folder.join(image)))?;
-    let images = (0..pictures.len()).map(Part::Image);
-    let message = Message {
-        role: Role::User,
-        content: images
-            .chain([Part::Text(question.question.clone())])
-            .collect(),
-    };
+    let message = crate::about(&pictures, &question.question);
     session
         .start(model, &[message], &pictures, options, async |_, _| true)
         .await?;
@@ -181,34 +275,6 @@ impl Predictions {
         self.file
             .write_all(line.as_bytes())
             .map_err(|error| crate::io(&self.path, &error))
-    }
-}
-
-fn report(groups: &BTreeMap<(Metric, &str, &str), Group>, json: bool) {
-    let average = |group: &Group| group.sum / group.weight;
-    if json {
-        let rows = groups.iter().map(|((metric, kind, lang), group)| {
-            serde_json::json!({
-                "metric": metric, "kind": kind, "lang": lang, "count": group.count, "score": average(group),
-            })
-        });
-        println!(
-            "{}",
-            serde_json::json!({ "groups": rows.collect::<Vec<_>>() })
-        );
-        return;
-    }
-    println!(
-        "{:10} {:16} {:6} {:>6} {:>8}",
-        "metric", "kind", "lang", "count", "score"
-    );
-    for ((metric, kind, lang), group) in groups {
-        println!(
-            "{:10} {kind:16} {lang:6} {:6} {:7.2}%",
-            metric.as_str(),
-            group.count,
-            100.0 * average(group)
-        );
     }
 }
 

@@ -1,9 +1,10 @@
-//! `pagelens`: ask about a picture, measure answers, trace a checkpoint stage by stage, pack a checkpoint, serve the page.
+//! `pagelens`: ask about a picture, measure answers and speed, trace a checkpoint stage by stage, pack a checkpoint, serve the page.
 //!
 //! Exit codes: 0 done; 1 failed, with one line on stderr that names the file or key and what is wrong; 2 usage.
 #![expect(clippy::print_stdout, reason = "a command line answers on stdout")]
 
 mod ask;
+mod bench;
 mod eval;
 mod metrics;
 mod pack;
@@ -15,7 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use pagelens::engine::{Model, Picture};
+use pagelens::chat::{Message, Part, Role};
+use pagelens::engine::{GenerateOptions, Model, Picture};
 use pagelens::gpu::{Compute, DeviceChoice};
 use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
@@ -39,6 +41,8 @@ enum Command {
     Pack(pack::Args),
     /// Measure how right a model's answers to a file of questions are.
     Eval(eval::Args),
+    /// Measure how fast a model of published sizes runs here, with noise for weights.
+    Bench(bench::Args),
     /// Serve the page on 127.0.0.1.
     Serve(serve::Args),
 }
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => pollster::block_on(trace::run(args)),
         Command::Pack(args) => pollster::block_on(pack::run(&args)),
         Command::Eval(args) => pollster::block_on(eval::run(&args)),
+        Command::Bench(args) => pollster::block_on(bench::run(&args)),
         Command::Serve(args) => serve::run(&args),
     };
     match done {
@@ -60,7 +65,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Which model answers, and where it runs.
+/// Which model answers, where it runs, and how much it looks at and says.
 #[derive(clap::Args)]
 struct ModelArgs {
     /// A checkpoint folder or a pack; the model that ships where none is given.
@@ -72,9 +77,24 @@ struct ModelArgs {
     /// Hold a checkpoint's weights as f32, q8 or q4; a pack keeps its own.
     #[arg(long, default_value = "q8", value_parser = str::parse::<Precision>)]
     weights: Precision,
+    /// Most tiles a picture is cut into, 1 to 40.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
+    max_tiles: Option<u8>,
+    /// Most tokens of an answer.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    max_tokens: usize,
 }
 
 impl ModelArgs {
+    /// Greedy, within these limits.
+    fn options(&self) -> GenerateOptions {
+        GenerateOptions {
+            max_tokens: self.max_tokens,
+            max_tiles: self.max_tiles.map(usize::from),
+            ..GenerateOptions::default()
+        }
+    }
+
     /// The model on its device, with a bar on stderr while it loads.
     async fn load(&self) -> Result<Model> {
         let folder = match &self.model {
@@ -133,6 +153,15 @@ fn pictures(files: impl Iterator<Item: AsRef<Path>>) -> Result<Vec<Picture>> {
         })
     };
     files.map(|file| picture(file.as_ref())).collect()
+}
+
+/// The question of a user about all these pictures.
+fn about(pictures: &[Picture], question: &str) -> Message {
+    let images = (0..pictures.len()).map(Part::Image);
+    Message {
+        role: Role::User,
+        content: images.chain([Part::Text(question.to_owned())]).collect(),
+    }
 }
 
 fn io(path: &Path, error: &std::io::Error) -> Error {

@@ -1,7 +1,5 @@
 //! How right an answer is, as the papers that introduced each measure define it.
 
-use std::collections::BTreeMap;
-
 use pagelens::chat::grounding::{Region, Span, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,6 +59,15 @@ impl Metric {
             value: 0.0,
             weight: 1.0,
         })
+    }
+
+    /// Whether an answer of this score counts as right: boxes that overlap by half, else no flaw at all.
+    pub(crate) fn is_right(self, value: f64) -> bool {
+        match self {
+            Self::Cer => value == 0.0,
+            Self::Iou | Self::Anls => value >= 0.5,
+            _ => value == 1.0,
+        }
     }
 
     fn one(self, answer: &str, accepted: &str) -> Score {
@@ -153,20 +160,15 @@ fn iou(answer: &[Region], accepted: &[Region]) -> f64 {
     accepted.iter().map(best).sum::<f64>() / accepted.len().max(1) as f64
 }
 
-/// The fields of a JSON object, a fence of Markdown around it or not; texts compare as in [`Metric::Exact`].
-fn fields(text: &str) -> Option<BTreeMap<String, Value>> {
+/// A JSON object, a fence of Markdown around it or not; texts compare as in [`Metric::Exact`].
+fn fields(text: &str) -> Option<Value> {
     let text = text.trim();
     let inner = text.strip_prefix("```").and_then(|fenced| {
         let fenced = fenced.strip_prefix("json").unwrap_or(fenced);
         fenced.strip_suffix("```")
     });
-    let parsed: BTreeMap<String, Value> = serde_json::from_str(inner.unwrap_or(text)).ok()?;
-    Some(
-        parsed
-            .into_iter()
-            .map(|(key, value)| (key, folded(value)))
-            .collect(),
-    )
+    let parsed: Value = serde_json::from_str(inner.unwrap_or(text)).ok()?;
+    parsed.is_object().then(|| folded(parsed))
 }
 
 fn folded(value: Value) -> Value {

@@ -3,12 +3,11 @@
 EXTRA = "€£¥×–—…“”‘’·•°±©®™✓−½é"
 
 
-def _gb2312() -> str:
-    rows = range(0xA1, 0xF8)
-    found = [bytes((row, cell)).decode("gb2312", "ignore") for row in rows for cell in range(0xA1, 0xFF)]
-    return "".join(found)
+def gb2312(rows: range) -> str:
+    """The characters of these rows; 0xB0 to 0xD7 are the first level."""
+    return "".join(bytes((row, cell)).decode("gb2312", "ignore") for row in rows for cell in range(0xA1, 0xFF))
 
 
 CHARACTERS = "".join(dict.fromkeys(map(chr, range(33, 127)))) + EXTRA
-CHARACTERS += "".join(c for c in dict.fromkeys(_gb2312()) if c not in CHARACTERS and not c.isspace())
+CHARACTERS += "".join(c for c in dict.fromkeys(gb2312(range(0xA1, 0xF8))) if c not in CHARACTERS and not c.isspace())
 CLASS = {c: i + 1 for i, c in enumerate(CHARACTERS)}  # 0 is none

@@ -5,7 +5,7 @@ import math
 from random import Random
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 from .document import Box, Line, Page
 
@@ -60,7 +60,7 @@ def warp(page: Page, to: Corners, size: tuple[int, int], random: Random) -> Page
     back = np.linalg.inv(forth)
     background = tuple(random.randrange(20, 235) for _ in range(3)) if random.random() < 0.7 else (255, 255, 255)
     coefficients = tuple((back / back[2, 2]).flatten()[:8])
-    image = page.image.transform(size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC, fillcolor=background)
+    image = page.image.transform(size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR, fillcolor=background)
     rows = [[Line(line.text, [_moved(box, forth) for box in line.boxes], line.facts) for line in row] for row in page.rows]
     return Page(image, page.document, rows)
 
@@ -83,16 +83,16 @@ def _moved(box: Box, by: np.ndarray) -> Box:
 
 def shaded(image: Image.Image, random: Random, strength: float) -> Image.Image:
     """A gradient of light over the picture and sometimes the edge of a shadow."""
-    height, width = image.height, image.width
-    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    x, y = np.meshgrid(*(np.linspace(-1, 1, side // 4 + 1, dtype=np.float32) for side in image.size))
     angle = random.uniform(0, 2 * math.pi)
     across = math.cos(angle) * x + math.sin(angle) * y
     light = 1 - strength * random.uniform(0, 0.25) * (across + 1) / 2
     if random.random() < 0.3:
         edge = random.uniform(-0.6, 0.6)
         light *= 1 - strength * random.uniform(0.05, 0.35) / (1 + np.exp(-(across - edge) * random.uniform(4, 30)))
-    warm = np.array([random.uniform(1 - 0.08 * strength, 1) for _ in range(3)])
-    return Image.fromarray(np.clip(np.asarray(image) * light[..., None] * warm, 0, 255).astype(np.uint8))
+    warm = np.array([random.uniform(1 - 0.08 * strength, 1) for _ in range(3)], np.float32)
+    smooth = Image.fromarray((255 * light[..., None] * warm).astype(np.uint8)).resize(image.size, Image.Resampling.BILINEAR)
+    return ImageChops.multiply(image, smooth)
 
 
 def worn(image: Image.Image, random: Random, strength: float) -> Image.Image:
@@ -103,8 +103,9 @@ def worn(image: Image.Image, random: Random, strength: float) -> Image.Image:
     if random.random() < 0.35:
         image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.2, 1.0) * strength))
     if random.random() < 0.35:
-        grain = np.random.default_rng(random.getrandbits(32)).normal(0, random.uniform(2, 12) * strength, (image.height, image.width, 1))
-        image = Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
+        grain = np.random.default_rng(random.getrandbits(32)).standard_normal((image.height, image.width, 1), np.float32)
+        noisy = np.asarray(image) + random.uniform(2, 12) * strength * grain
+        image = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
     if random.random() < 0.5:
         file = io.BytesIO()
         image.save(file, "JPEG", quality=random.randint(35, 90))

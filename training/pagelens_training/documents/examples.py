@@ -1,112 +1,180 @@
-"""Training examples: a page and a conversation about it as tiles, token ids and labels of what stands where."""
+"""Training examples: a page and a conversation about it as tiles, token ids and labels of what stands where.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Half of a page is blank. Cells away from the text are left out, all but a random few, which makes an example about half as
+dear; what is kept keeps its position in the tile and in the prompt. Some tiles are whole, as in use.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
+from statistics import median
 
 import numpy as np
 
 from .. import tiles
 from ..tiles import CELLS, PATCH, SIDE, TILE
 from .characters import CLASS
-from .document import Page
-from .tasks import Turn
-from .vocabulary import Vocabulary
+from .document import Line, Page
+from .tasks import WEIGHTS, Task, Turn, turn
+from .vocabulary import IGNORE, Vocabulary
 
-IGNORE = -100
-PATCH_SLOTS, CELL_SLOTS = 2, 8
-SMALLEST = 5.0  # pixels in the tile: lines lower than this teach nothing there
+CHARACTER_SLOTS = 3  # of a patch: the character over its centre, then those centred in it
+TOKEN_SLOTS = 9  # of a cell: the token before, then those that begin in it
+SMALLEST = 6.0  # pixels in the tile: lines lower than this teach nothing there
+LEGIBLE = 10.0  # pixels in the tile: what questions are asked about
+STEP = 32  # the number of cells kept of a tile is a multiple of this
+
+
+@dataclass
+class Tile:
+    """K cells of a tile. A slot holds IGNORE where it has no label, 0 or `<|endoftext|>` where there is nothing to see."""
+
+    cells: np.ndarray  # [K] index in the tile
+    patches: np.ndarray  # [K, 4, 588] u8
+    characters: np.ndarray  # [K, 4, CHARACTER_SLOTS] classes of `CLASS`
+    tokens: np.ndarray  # [K, TOKEN_SLOTS] ids
 
 
 @dataclass
 class Example:
-    """n tiles, thumbnail last, and L token ids."""
+    """A page's tiles, thumbnail last, and L token ids."""
 
-    patches: np.ndarray  # [n, 1024, 588] u8, cell-major
-    covers: np.ndarray  # [n, 1024] class of the character over a patch's centre, 0 for none
-    patch_slots: np.ndarray  # [n, 1024, PATCH_SLOTS] classes centred in a patch, left to right, then 0, then IGNORE
-    cell_slots: np.ndarray  # [n, 256, CELL_SLOTS] the same of a cell, line by line
+    tiles: list[Tile]
     ids: np.ndarray  # [L]
+    positions: np.ndarray  # [L] in the prompt that all cells would give
     target: np.ndarray  # [L] what each position must predict
 
 
-def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: int) -> Example:
-    """The page cut into at most `max_tiles` tiles and a thumbnail."""
+def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: int, random: Random, whole: float) -> Example:
+    """The page cut into at most `max_tiles` tiles and a thumbnail; a share `whole` of them is kept whole."""
     pixels = tiles.tiles(page.image, 1, max_tiles)
     columns, rows = tiles.grid(*page.image.size, 1, max_tiles)
     views = [(c, r, columns, rows) for r in range(rows) for c in range(columns)]
     if len(pixels) > 1:
         views.append((0, 0, 1, 1))
-    labels = [_labels(page, *view) for view in views]
-    covers, patch_slots, cell_slots = (np.stack(part) for part in zip(*labels))
-    ids, target = vocabulary.conversation(len(pixels), [(turn.question, turn.answer) for turn in turns])
-    return Example(np.stack([_flat(tiles.patches(tile)) for tile in pixels]), covers, patch_slots, cell_slots, ids, target)
+    ids = [_token_ids(line.text, vocabulary) for row in page.rows for line in row]
+    kept = [_tile(tile, Labels(page, ids, vocabulary.none, *view), random, random.random() < whole) for tile, view in zip(pixels, views)]
+    cells = np.concatenate([tile.cells + CELLS * CELLS * k for k, tile in enumerate(kept)])
+    return Example(kept, *vocabulary.conversation(len(kept), cells, [(t.question, t.answer) for t in turns]))
 
 
-def _flat(patches: np.ndarray) -> np.ndarray:
-    return patches.reshape(SIDE * SIDE, -1)
+def _tile(pixels: np.ndarray, labels: "Labels", random: Random, whole: bool) -> Tile:
+    """The cells at and around the text, and random others that fill the number up."""
+    near = np.flatnonzero(labels.near)
+    rest = np.flatnonzero(~labels.near)
+    count = CELLS * CELLS if whole else max(STEP, -(-len(near) // STEP) * STEP)
+    chosen = [rest[i] for i in random.sample(range(len(rest)), count - len(near))]
+    cells = np.sort(np.concatenate([near, np.array(chosen, int)]))
+    characters = np.stack([tiles.cell_major(labels.characters[..., k]) for k in range(CHARACTER_SLOTS)], -1)
+    return Tile(cells, tiles.patches(pixels)[cells], characters[cells], labels.tokens.reshape(-1, TOKEN_SLOTS)[cells])
 
 
-def _labels(page: Page, column: int, row: int, columns: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the tile in this place of the grid."""
-    covers = np.zeros((SIDE, SIDE), int)
-    patches: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
-    cells: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
-    sx, sy = columns * TILE / page.image.width, rows * TILE / page.image.height
-    for line in (line for row_ in page.rows for line in row_ if line.text.strip()):
+def _token_ids(text: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
+    """(place of its first character that is not a space, id) of every token."""
+    encoded = vocabulary.fast.encode(text, add_special_tokens=False)
+    found = []
+    for token, (start, end) in zip(encoded.ids, encoded.offsets):
+        inked = [i for i in range(start, end) if not text[i].isspace()]
+        if inked:
+            found.append((inked[0], token))
+    return found
+
+
+@dataclass
+class Labels:
+    """What stands where in the tile at this place of the grid."""
+
+    page: Page
+    ids: list[list[tuple[int, int]]]  # of every line, rows in order
+    none: int  # the token that says there is none
+    column: int
+    row: int
+    columns: int
+    rows: int
+    near: np.ndarray = field(init=False)  # [256] whether there is text in a cell or close to it
+    characters: np.ndarray = field(init=False)  # [32, 32, CHARACTER_SLOTS]
+    tokens: np.ndarray = field(init=False)  # [16, 16, TOKEN_SLOTS]
+
+    def __post_init__(self):
+        self.near = np.zeros((CELLS, CELLS), bool)
+        self.characters = np.full((SIDE, SIDE, CHARACTER_SLOTS), IGNORE)
+        self.characters[..., :2] = 0
+        self.tokens = np.full((CELLS, CELLS, TOKEN_SLOTS), IGNORE)
+        self.tokens[..., 1] = self.none
+        patches: dict[tuple[int, int], list[tuple[float, int]]] = {}
+        cells: dict[tuple[int, int], list[tuple[float, float, int, int]]] = {}
+        lines = (line for row in self.page.rows for line in row)
+        for line, ids in zip(lines, self.ids):
+            if line.text.strip():
+                self._line(line, ids, patches, cells)
+        for place, centred in patches.items():
+            _fill(self.characters[place][1:], [kind for _, kind in sorted(centred)], 0)
+        for place, begun in cells.items():
+            ordered = _line_by_line(begun)
+            self.tokens[place][0] = ordered[0][0]
+            _fill(self.tokens[place][1:], [token for _, token in ordered], self.none)
+        self.near = self.near.ravel()
+
+    def _line(self, line: Line, ids: list[tuple[int, int]], patches: dict, cells: dict) -> None:
+        scale = np.array((self.columns / self.page.image.width, self.rows / self.page.image.height) * 2) * TILE
+        boxes = np.array(line.boxes) * scale - np.array((self.column, self.row) * 2) * TILE
         _, top, _, bottom = line.box()
-        legible = (bottom - top) * sy >= SMALLEST
-        for character, (x0, y0, x1, y1) in zip(line.text, line.boxes):
-            x0, y0, x1, y1 = x0 * sx - column * TILE, y0 * sy - row * TILE, x1 * sx - column * TILE, y1 * sy - row * TILE
-            x, y = (x0 + x1) / 2, (y0 + y1) / 2
-            if character.isspace() or not (0 <= x < TILE and 0 <= y < TILE):
+        legible = (bottom - top) * scale[1] >= SMALLEST
+        x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+        inside = (x >= 0) & (x < TILE) & (y >= 0) & (y < TILE)
+        if not inside.any():
+            return
+        margin = np.array((-0.25, -0.15, 0.25, 0.15)) * 2 * PATCH
+        around = np.clip(np.floor((boxes + margin) / PATCH / 2).astype(int), 0, CELLS - 1)
+        covered = np.clip(np.ceil(boxes / PATCH - 0.5).astype(int), 0, SIDE)
+        for i in np.flatnonzero(inside):
+            if line.text[i].isspace():
                 continue
-            kind = CLASS.get(character, IGNORE) if legible else IGNORE
-            c0, r0, c1, r1 = (max(0, int(np.ceil(v / PATCH - 0.5))) for v in (x0, y0, x1, y1))
-            covers[r0:r1, c0:c1] = kind
-            patches.setdefault((int(y / PATCH), int(x / PATCH)), []).append((0, x, kind))
-            cells.setdefault((int(y / PATCH / 2), int(x / PATCH / 2)), []).append((y1, x, kind))
-    patch_slots = np.full((SIDE, SIDE, PATCH_SLOTS), IGNORE)
-    patch_slots[..., 0] = 0
-    for place, found in patches.items():
-        _fill(patch_slots[place], [kind for _, _, kind in sorted(found)])
-    cell_slots = np.full((CELLS, CELLS, CELL_SLOTS), IGNORE)
-    cell_slots[..., 0] = 0
-    for place, found in cells.items():
-        _fill(cell_slots[place], _line_by_line(found))
-    flat = [tiles.cell_major(values) for values in (covers, *np.moveaxis(patch_slots, -1, 0))]
-    covers, *slots = (part.reshape(-1) for part in flat)
-    return covers, np.stack(slots, -1), cell_slots.reshape(CELLS * CELLS, CELL_SLOTS)
+            kind = CLASS.get(line.text[i], IGNORE) if legible else IGNORE
+            c0, r0, c1, r1 = around[i]
+            self.near[r0 : r1 + 1, c0 : c1 + 1] = True
+            c0, r0, c1, r1 = covered[i]
+            self.characters[r0:r1, c0:c1, 0] = kind
+            patches.setdefault((int(y[i] / PATCH), int(x[i] / PATCH)), []).append((x[i], kind))
+        before = IGNORE  # what stands to the left of a line is anybody's guess
+        for place, token in ids:
+            if inside[place]:
+                where = (int(y[place] / PATCH / 2), int(x[place] / PATCH / 2))
+                cells.setdefault(where, []).append((boxes[place, 3], x[place], before, token if legible else IGNORE))
+            before = token if legible else IGNORE
 
 
-def _fill(slots: np.ndarray, kinds: list[int]) -> None:
+def _fill(slots: np.ndarray, kinds: list[int], end: int) -> None:
     """Classes, then an end; of a crowd that does not fit, only as many as there are slots."""
-    kinds = (kinds + [0])[: len(slots)]
+    kinds = (kinds + [end])[: len(slots)]
     slots[: len(kinds)] = kinds
 
 
-def _line_by_line(found: list[tuple[float, float, int]]) -> list[int]:
-    """(bottom, x, kind) in reading order: bottoms less than half a patch apart are one line."""
+def _line_by_line(found: list[tuple[float, float, int, int]]) -> list[tuple[int, int]]:
+    """(bottom, x, before, token) in reading order: bottoms less than half a patch apart are one line."""
     found = sorted(found)
     line, lines = 0, [0]
-    for (above, *_), (below, *_) in zip(found, found[1:]):
+    for (above, *_), (below, *_) in pairwise(found):
         line += below - above > PATCH / 2
         lines.append(line)
-    return [kind for _, _, kind in sorted((line, x, kind) for line, (_, x, kind) in zip(lines, found))]
+    return [(before, token) for _, _, before, token in sorted((line, x, b, t) for line, (_, x, b, t) in zip(lines, found))]
 
 
-def endless(random: Random, pages: Iterator[Page], vocabulary: Vocabulary, max_tiles: int, longest: int) -> Iterator[Example]:
-    """Examples of several turns about a page, at most `longest` tokens after the tiles."""
-    from .tasks import turn
+def legible_tiles(page: Page, most: int) -> list[int]:
+    """The largest numbers of tiles, up to `most`, with which most of its text can be read."""
+    heights = [bottom - top for row in page.rows for line in row if line.text.strip() for _, top, _, bottom in [line.box()]]
+    height = median(heights) if heights else page.image.height
+    return [n for n in range(1, most + 1) if height * tiles.grid(*page.image.size, 1, n)[1] * TILE / page.image.height >= LEGIBLE]
 
-    for page in pages:
-        turns: list[Turn] = []
-        room = longest
-        for _ in range(random.choice((2, 3, 4, 6))):
-            asked = turn(random, page)
-            room -= vocabulary.length(asked.question) + vocabulary.length(asked.answer) + 8
-            if room < 0 and turns:
-                break
-            if asked.question not in [t.question for t in turns]:
-                turns.append(asked)
-        yield example(page, turns, vocabulary, max_tiles)
+
+def conversation(random: Random, page: Page, longest: int, vocabulary: Vocabulary, weights: dict[Task, float] = WEIGHTS) -> list[Turn]:
+    """As many turns as fit into `longest` tokens, at least one."""
+    turns: dict[str, Turn] = {}
+    room = longest
+    for _ in range(40):
+        asked = turn(random, page, weights)
+        length = vocabulary.length(asked.question) + vocabulary.length(asked.answer) + 8
+        if asked.question not in turns and (length <= room or not turns):
+            turns[asked.question] = asked
+            room -= length
+    return list(turns.values())

@@ -45,7 +45,7 @@ def render(document: Document, random: Random) -> Page:
 
 
 def _font(random: Random, lang: str) -> str:
-    known = [f for f in (chinese_faces() if lang == "zh" else faces()) if f.family in OUTLINES[lang] and f.weight == 4 or lang == "zh"]
+    known = chinese_faces() if lang == "zh" else [f for f in faces() if f.weight == 4]
     face = random.choice([f for f in known if f.family in OUTLINES[lang]])
     name = f"{face.family} {face.style}"
     pdfmetrics.registerFont(TTFont(name, face.path, subfontIndex=face.index))

@@ -1,8 +1,8 @@
 """Endless training batches, made by as many processes as the loader is given."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from dataclasses import dataclass
 from random import Random
 
 import torch
@@ -10,51 +10,66 @@ import torch
 from . import kinds, pillow
 from .document import Page
 from .effects import photograph
-from .examples import Example, endless
+from .examples import Example, conversation, example, legible_tiles
+from .html import Browser
+from .tasks import Turn
 from .vocabulary import Vocabulary
 
-HTML_SHARE = 0.3
-POOL, USES = 48, 4
+HTML_SHARE = 0.25
+POOL, USES = 64, 6
 
 
-def pages(random: Random, strength: Callable[[], float], browser=None) -> Iterator[Page]:
-    """Pages of both renderers, each seen `USES` times through different effects."""
+@dataclass(frozen=True)
+class Knobs:
+    """What the next batches are to be like."""
+
+    strength: float = 0.0  # of the effects
+    tiles: float = 1  # most of a page, thumbnail not counted
+    converse: float = 0  # whether there are turns
+    whole: float = 0.05  # share of tiles with all their cells
+
+
+def pages(random: Random, chinese: float, browser: Browser) -> Iterator[Page]:
+    """Pages of both renderers, each given `USES` times."""
     pool: list[Page] = []
     while True:
         if len(pool) < POOL or random.random() < 1 / USES:
-            document = kinds.build(random)
+            document = kinds.build(random, lang="zh" if random.random() < chinese else "en")
             try:
-                html = browser is not None and random.random() < HTML_SHARE
+                html = random.random() < HTML_SHARE
                 page = browser.render(document, random) if html else pillow.render(document, random)
             except ValueError:  # too long for a page in the style that was drawn
                 continue
             pool = pool[1 - POOL :] + [page]
-        yield photograph(random.choice(pool), random, strength())
+        yield random.choice(pool)
 
 
 class Stream(torch.utils.data.IterableDataset):
-    """Lists of examples of `tiles` tiles together. The knobs are read anew: [strength of the effects, most tiles a page]."""
+    """Lists of examples of about `cells` cells together. `shared` holds the `Knobs`, read anew for every page."""
 
-    def __init__(self, seed: int, tiles: int, longest: int, knobs: torch.Tensor):
-        self.seed, self.tiles, self.longest, self.knobs = seed, tiles, longest, knobs
+    def __init__(self, seed: int, cells: int, longest: int, chinese: float, shared: torch.Tensor):
+        self.seed, self.cells, self.longest, self.chinese, self.shared = seed, cells, longest, chinese, shared
+
+    def knobs(self) -> Knobs:
+        """As they stand now."""
+        return Knobs(*self.shared.tolist())
 
     def __iter__(self) -> Iterator[list[Example]]:
         torch.set_num_threads(1)
         worker = torch.utils.data.get_worker_info()
         random = Random(f"stream {self.seed} {worker.id if worker else 0} {os.getpid()}")
-        with ExitStack() as stack:
-            browser = None
-            if HTML_SHARE > 0:
-                from .html import Browser
-
-                browser = stack.enter_context(Browser())
-            vocabulary = Vocabulary()
-            source = pages(random, lambda: self.knobs[0].item(), browser)
+        vocabulary = Vocabulary()
+        with Browser() as browser:
             batch: list[Example] = []
-            while True:
-                most = max(1, int(self.knobs[1].item()))
-                one = next(endless(random, source, vocabulary, random.choice((1, most, most)), self.longest))
-                if batch and sum(len(e.patches) for e in batch) + len(one.patches) > self.tiles:
+            for page in pages(random, self.chinese, browser):
+                knobs = self.knobs()
+                legible = legible_tiles(page, int(knobs.tiles))
+                if not legible:  # a later, larger number of tiles shows it
+                    continue
+                page = photograph(page, random, knobs.strength)
+                turns: list[Turn] = conversation(random, page, self.longest, vocabulary) if knobs.converse else []
+                one = example(page, turns, vocabulary, random.choice(legible), random, knobs.whole)
+                if batch and sum(len(tile.cells) for e in (*batch, one) for tile in e.tiles) > self.cells:
                     yield batch
                     batch = []
                 batch.append(one)

@@ -1,0 +1,325 @@
+//! How fast a model is on a device, from its parts to a whole answer. The weights may be noise: speed is in the sizes.
+
+use std::str::FromStr;
+
+use burn::tensor::Tensor;
+use serde::Serialize;
+use web_time::Instant;
+
+use super::answer::GenerateOptions;
+use super::model::Model;
+use super::session::{Picture, Session};
+use crate::chat::prompt::Prompt;
+use crate::chat::{Message, Part, Role};
+use crate::config::{LanguageConfig, ModelConfig, NormKind, VisionConfig};
+use crate::error::{Error, Result};
+use crate::kernels::embed::Source;
+use crate::language::cache::KvCache;
+
+/// The sizes of a published model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The model that ships, as it is.
+    Tiny,
+    /// InternVL2.5-1B: InternViT-300M and Qwen2.5-0.5B.
+    InternVl25B1,
+    /// InternVL2-2B: InternViT-300M and InternLM2-1.8B.
+    InternVl2B2,
+}
+
+impl FromStr for Shape {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "tiny" => Ok(Self::Tiny),
+            "internvl2_5-1b" => Ok(Self::InternVl25B1),
+            "internvl2-2b" => Ok(Self::InternVl2B2),
+            other => Err(Error::Request {
+                what: format!("shape {other:?}"),
+                reason: "the choices are tiny, internvl2_5-1b and internvl2-2b".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Shape {
+    /// `base` at these sizes.
+    pub fn apply(self, base: &ModelConfig) -> ModelConfig {
+        // layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, qkv bias
+        let (width, heads, kv_heads, head_dim, intermediate_size, vocab_size, qkv_bias) = match self
+        {
+            Self::Tiny => return base.clone(),
+            Self::InternVl25B1 => (896, 14, 2, 64, 4864, 151_674, true),
+            Self::InternVl2B2 => (2048, 16, 8, 128, 8192, 92_553, false),
+        };
+        ModelConfig {
+            vision: VisionConfig {
+                hidden_size: 1024,
+                intermediate_size: 4096,
+                layers: 24,
+                heads: 16,
+                norm: NormKind::LayerNorm,
+                eps: 1e-6,
+                qkv_bias: true,
+                qk_norm: false,
+                ..base.vision.clone()
+            },
+            language: LanguageConfig {
+                vocab_size,
+                hidden_size: width,
+                intermediate_size,
+                layers: 24,
+                heads,
+                kv_heads,
+                head_dim,
+                eps: 1e-6,
+                rope_theta: 1e6,
+                max_positions: 16_384,
+                qkv_bias,
+                qk_norm: false,
+                tied_embeddings: false,
+            },
+            ..base.clone()
+        }
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// Times that each thing is done; the median counts.
+    pub repeats: usize,
+    /// Prompts to prefill, in tokens; those that exceed the model's context are left out, as are contexts.
+    pub prompts: Vec<usize>,
+    /// Contexts to decode at, in tokens.
+    pub contexts: Vec<usize>,
+    /// Tokens that are decoded at each.
+    pub tokens: usize,
+    /// Whether a page of seven tiles is asked about.
+    pub page: bool,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measurement {
+    /// What was done.
+    pub name: String,
+    /// Median milliseconds.
+    pub ms: f64,
+    /// What that comes to, in `unit`; 0 where there is none.
+    pub rate: f64,
+    /// `GFLOP/s` or `tokens/s`.
+    pub unit: &'static str,
+}
+
+/// Measures `model`; each line goes to `report` as it is known.
+///
+/// # Errors
+///
+/// [`Error::DeviceLost`] where the device fails.
+pub async fn bench(
+    model: &Model,
+    options: &BenchOptions,
+    mut report: impl FnMut(Measurement),
+) -> Result<()> {
+    let mut line = |name: String, mut times: Vec<f64>, work: f64, unit| {
+        times.sort_by(f64::total_cmp);
+        let ms = times[times.len() / 2];
+        let rate = work / (ms / 1e3);
+        report(Measurement {
+            name,
+            ms,
+            rate,
+            unit,
+        });
+    };
+
+    let side = model.config.vision.image_size;
+    let tile = Tensor::<4>::ones([1, 3, side, side], &model.compute.device);
+    let flops = encode_flops(&model.config);
+    let mut times = Vec::new();
+    for warm in 0..=options.repeats {
+        let began = Instant::now();
+        wait(model.encode(&tile, 0).1).await?;
+        if warm > 0 {
+            times.push(elapsed(began));
+        }
+    }
+    line("encode a tile".to_owned(), times, flops / 1e9, "GFLOP/s");
+
+    let fits =
+        |length: &&usize| **length + options.tokens * (options.repeats + 1) < model.context();
+    for &length in options.prompts.iter().filter(fits) {
+        let mut times = Vec::new();
+        for warm in 0..=options.repeats {
+            let mut cache = KvCache::new(&model.config.language, length, &model.compute.device);
+            let began = Instant::now();
+            wait(model.forward(&tokens(model, length), None, &mut cache)).await?;
+            if warm > 0 {
+                times.push(elapsed(began));
+            }
+        }
+        line(
+            format!("prefill {length}"),
+            times,
+            length as f64,
+            "tokens/s",
+        );
+    }
+
+    for &context in options.contexts.iter().filter(fits) {
+        let mut session = Session::new();
+        let ids = (0..context as u32)
+            .map(|id| id % vocabulary(model))
+            .collect();
+        let prompt = Prompt {
+            ids,
+            images: Vec::new(),
+        };
+        let limits = GenerateOptions {
+            max_tokens: options.tokens * (options.repeats + 1),
+            ..GenerateOptions::default()
+        };
+        session.prefill(model, prompt, &[], &[], limits, Instant::now())?;
+        session.forget_stops();
+        let mut times = Vec::new();
+        for warm in 0..=options.repeats {
+            let began = Instant::now();
+            for _ in 0..options.tokens {
+                session.next_id(model).await?;
+            }
+            if warm > 0 {
+                times.push(elapsed(began) / options.tokens as f64);
+            }
+        }
+        line(format!("a token at {context}"), times, 1.0, "tokens/s");
+    }
+
+    if options.page {
+        let mut session = Session::new();
+        let picture = Picture {
+            name: "page".to_owned(),
+            bytes: page()?.into(),
+        };
+        let limits = GenerateOptions {
+            max_tokens: 1,
+            max_tiles: Some(6),
+            ..GenerateOptions::default()
+        };
+        for (name, question) in [
+            ("first token, page of 7 tiles", "What is this?"),
+            ("first token, second question", "And what is that?"),
+        ] {
+            let message = Message {
+                role: Role::User,
+                content: vec![Part::Image(0), Part::Text(question.to_owned())],
+            };
+            let began = Instant::now();
+            session
+                .start(
+                    model,
+                    &[message],
+                    std::slice::from_ref(&picture),
+                    limits.clone(),
+                    async |_, _| true,
+                )
+                .await?;
+            session.next_id(model).await?;
+            line(name.to_owned(), vec![elapsed(began)], 0.0, "");
+        }
+    }
+    Ok(())
+}
+
+fn elapsed(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1e3
+}
+
+/// Waits until a device is done with a tensor.
+async fn wait(tensor: Tensor<2>) -> Result<()> {
+    let corner = tensor.slice([0..1, 0..1]).into_data_async().await;
+    corner.map(drop).map_err(|_| Error::DeviceLost)
+}
+
+fn vocabulary(model: &Model) -> u32 {
+    model.config.language.vocab_size.min(1000) as u32
+}
+
+fn tokens(model: &Model, count: usize) -> Vec<Source> {
+    (0..count as u32)
+        .map(|id| Source::Token(id % vocabulary(model)))
+        .collect()
+}
+
+/// A multiplication and an addition are two.
+fn encode_flops(config: &ModelConfig) -> f64 {
+    let v = &config.vision;
+    let [c, f, n, d, tokens, downsample, patch, layers] = [
+        v.hidden_size,
+        v.intermediate_size,
+        v.positions(),
+        config.language.hidden_size,
+        config.projector.tokens_per_tile(v),
+        config.projector.downsample,
+        v.patch_size,
+        v.layers,
+    ]
+    .map(|size| size as f64);
+    let layer = n * (4.0 * c * c + 2.0 * c * f) + 2.0 * n * n * c;
+    let projector = tokens * (c * downsample * downsample * d + d * d);
+    2.0 * (layers * layer + (n - 1.0) * 3.0 * patch * patch * c + projector)
+}
+
+/// A picture of three by two tiles, as a file.
+fn page() -> Result<Vec<u8>> {
+    let pixel = |x: u32, y: u32| image::Rgb([(x * 7 + y * 3) as u8, (x ^ y) as u8, (x + y) as u8]);
+    let picture = image::RgbImage::from_fn(3 * 448, 2 * 448, pixel);
+    let mut file = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut file, image::ImageFormat::Png)
+        .map_err(|error| Error::Io {
+            path: "the bench's page".to_owned(),
+            reason: error.to_string(),
+        })?;
+    Ok(file.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_the_published_ones() {
+        let manifest =
+            std::fs::read("www/models/tiny/manifest.json").expect("the model that ships");
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+        let base: ModelConfig =
+            serde_json::from_value(manifest["config"].clone()).expect("a config");
+        let weights = |shape: Shape| -> usize {
+            let config = shape.apply(&base);
+            config.validate().expect("sizes that a model can have");
+            config
+                .tensors()
+                .iter()
+                .map(|spec| spec.shape.iter().product::<usize>())
+                .sum()
+        };
+        // The published counts, in millions: spec section 5.
+        assert_eq!(weights(Shape::InternVl25B1) / 1_000_000, 938);
+        assert_eq!(weights(Shape::InternVl2B2) / 1_000_000, 2205);
+        assert_eq!(Shape::Tiny.apply(&base), base);
+        assert!("internvl3-1b".parse::<Shape>().is_err());
+    }
+
+    #[test]
+    fn a_tile_of_the_300m_encoder_is_722_gflop() {
+        let manifest =
+            std::fs::read("www/models/tiny/manifest.json").expect("the model that ships");
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+        let base: ModelConfig =
+            serde_json::from_value(manifest["config"].clone()).expect("a config");
+        let gflop = encode_flops(&Shape::InternVl25B1.apply(&base)) / 1e9;
+        assert!((gflop - 722.0).abs() < 8.0, "{gflop}");
+    }
+}

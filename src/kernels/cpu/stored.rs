@@ -1,0 +1,199 @@
+//! Products with weights as they are stored, in blocks of 8 or 4 bits: row by row where there are few rows, which a decode
+//! step is, else unpacked into panels.
+
+use std::array::from_fn;
+use std::ops::Range;
+
+use bytemuck::{cast, cast_slice};
+use half::f16;
+use wide::{f32x4, i16x8, i32x4, u8x16};
+
+use super::integer::{Limit, Panels, Rows, add_product, quantize};
+use super::math::by_rows;
+use crate::quant::{BLOCK, QuantKind};
+
+/// Block-quantized weights [cols, depth] as they are stored.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Stored<'a> {
+    pub(in crate::kernels) kind: QuantKind,
+    pub(in crate::kernels) depth: usize,
+    pub(in crate::kernels) words: &'a [u32],
+    pub(in crate::kernels) scales: &'a [f16],
+}
+
+impl Stored<'_> {
+    fn words(&self, block: usize) -> &[u32] {
+        let words = BLOCK / self.kind.elements_per_word();
+        &self.words[block * words..][..words]
+    }
+
+    /// Columns `cols` as a right side.
+    pub(in crate::kernels) fn panels(&self, cols: Range<usize>) -> Panels {
+        let blocks = self.depth / BLOCK;
+        Panels::new(cols.len(), self.depth, |col, number| {
+            let block = (cols.start + col) * blocks + number;
+            let words = self.words(block);
+            let mut integers = [0; BLOCK];
+            match self.kind {
+                QuantKind::Q8 => {
+                    for (q, byte) in integers.iter_mut().zip(cast_slice::<u32, i8>(words)) {
+                        *q = i32::from(*byte);
+                    }
+                }
+                QuantKind::Q4 => {
+                    for (two, byte) in integers.as_chunks_mut::<2>().0.iter_mut().zip(cast_slice::<
+                        u32,
+                        u8,
+                    >(
+                        words
+                    )) {
+                        *two = [i32::from(byte & 15) - 8, i32::from(byte >> 4) - 8];
+                    }
+                }
+            }
+            (integers, float(self.scales[block]))
+        })
+    }
+
+    /// Products of one row with columns `cols`: what a decode step is made of.
+    pub(in crate::kernels) fn dots(&self, x: &Row, cols: Range<usize>, out: &mut [f32]) {
+        let blocks = self.depth / BLOCK;
+        let mut scales = vec![0.0; blocks];
+        for (col, out) in cols.zip(out) {
+            let stored = &self.scales[col * blocks..][..blocks];
+            let factors = stored.iter().zip(&x.scales);
+            scales
+                .iter_mut()
+                .zip(factors)
+                .for_each(|(to, (w, x))| *to = float(*w) * x);
+            let words = &self.words[col * self.depth / self.kind.elements_per_word()..];
+            *out = match self.kind {
+                QuantKind::Q8 => dot_q8(words.as_chunks().0, x, &scales),
+                QuantKind::Q4 => dot_q4(words.as_chunks().0, x, &scales),
+            };
+        }
+    }
+}
+
+/// Up to so many rows are multiplied one by one: fewer do not pay for packing the weights.
+const FEW: usize = 8;
+/// Columns that are packed at a time.
+const WIDE: usize = 1024;
+
+/// `x . weights^T`: `x` [rows, depth], `weights` [cols, depth] -> [rows, cols].
+pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -> Vec<f32> {
+    let depth = weights.depth;
+    let rows = x.len() / depth;
+    let mut out = vec![0.0; rows * cols];
+    if rows <= FEW {
+        for (x, out) in x.chunks_exact(depth).zip(out.chunks_exact_mut(cols)) {
+            let x = Row::new(x, weights.kind);
+            by_rows(out, 1, (1 << 20) / depth, |first, out| {
+                weights.dots(&x, first..first + out.len(), out);
+            });
+        }
+        return out;
+    }
+    by_rows(&mut out, cols, 64, |first, out| {
+        let rows = out.len() / cols;
+        let x = Rows::new(&x[first * depth..], rows, depth, depth, Limit::BESIDE_BYTES);
+        for first in (0..cols).step_by(WIDE) {
+            let wide = WIDE.min(cols - first);
+            let panels = weights.panels(first..first + wide);
+            add_product(&x, &panels, wide, &mut out[first..], cols);
+        }
+    });
+    out
+}
+
+/// A single row as integers.
+pub(in crate::kernels) struct Row {
+    /// Blocks of four vectors: the even elements, then the odd ones, for 4-bit weights; else in order.
+    integers: Vec<[[i16; 8]; 4]>,
+    scales: Vec<f32>,
+    /// -8 times the sum of each block: what 4-bit integers stored from 0 to 15 lack.
+    shifts: Vec<i32>,
+}
+
+impl Row {
+    /// Of a row to be multiplied with weights of this kind.
+    pub(in crate::kernels) fn new(values: &[f32], kind: QuantKind) -> Self {
+        let blocks = values.as_chunks::<BLOCK>().0.iter();
+        let mut row = Self {
+            integers: Vec::new(),
+            scales: Vec::new(),
+            shifts: Vec::new(),
+        };
+        for (integers, scale) in blocks.map(|block| quantize(block, Limit::BESIDE_BYTES)) {
+            let place = |i: usize| match kind {
+                QuantKind::Q8 => i,
+                QuantKind::Q4 => i % 16 * 2 + i / 16,
+            };
+            row.integers
+                .push(from_fn(|v| from_fn(|i| integers[place(8 * v + i)] as i16)));
+            row.scales.push(scale);
+            row.shifts.push(-8 * integers.iter().sum::<i32>());
+        }
+        row
+    }
+}
+
+fn dot_q8(blocks: &[[u32; 8]], x: &Row, scales: &[f32]) -> f32 {
+    let zero = u8x16::splat(0);
+    let mut sums = f32x4::splat(0.0);
+    for ((words, x), scale) in blocks.iter().zip(&x.integers).zip(scales) {
+        let mut sum = i32x4::splat(0);
+        let halves: [u8x16; 2] = cast(*words);
+        for (bytes, x) in halves.into_iter().zip(x.as_chunks::<2>().0) {
+            // A byte above zero and shifted down is the byte with its sign.
+            let low: i16x8 = cast(u8x16::unpack_low(zero, bytes));
+            let high: i16x8 = cast(u8x16::unpack_high(zero, bytes));
+            sum += (low >> 8i32).dot(cast(x[0])) + (high >> 8i32).dot(cast(x[1]));
+        }
+        sums += sum.round_float() * f32x4::splat(*scale);
+    }
+    sums.reduce_add()
+}
+
+fn dot_q4(blocks: &[[u32; 4]], x: &Row, scales: &[f32]) -> f32 {
+    let (zero, mask) = (u8x16::splat(0), u8x16::splat(15));
+    let mut sums = f32x4::splat(0.0);
+    for (((words, x), shift), scale) in blocks.iter().zip(&x.integers).zip(&x.shifts).zip(scales) {
+        let mut sum = i32x4::new([*shift, 0, 0, 0]);
+        let bytes: u8x16 = cast(*words);
+        let high: u8x16 = cast(cast::<_, i16x8>(bytes) >> 4i32);
+        for (nibbles, x) in [bytes & mask, high & mask]
+            .into_iter()
+            .zip(x.as_chunks::<2>().0)
+        {
+            let low: i16x8 = cast(u8x16::unpack_low(nibbles, zero));
+            let high: i16x8 = cast(u8x16::unpack_high(nibbles, zero));
+            sum += low.dot(cast(x[0])) + high.dot(cast(x[1]));
+        }
+        sums += sum.round_float() * f32x4::splat(*scale);
+    }
+    sums.reduce_add()
+}
+
+/// f16 to f32 without a branch, for finite values: so that loops over scales are vectors.
+fn float(half: f16) -> f32 {
+    const SHIFT: f32 = f32::from_bits((127 + 112) << 23); // 2^112: from the exponents of f16 to those of f32
+    let bits = u32::from(half.to_bits());
+    let size = f32::from_bits((bits & 0x7fff) << 13) * SHIFT;
+    f32::from_bits(size.to_bits() | (bits & 0x8000) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finite_f16_is_its_f32() {
+        for bits in 0..=u16::MAX {
+            let half = f16::from_bits(bits);
+            if half.is_finite() {
+                assert_eq!(float(half).to_bits(), half.to_f32().to_bits(), "{half:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/**
+ * The bench in headless Chromium:  npm run bench -- [--shape S] [--device D] [--weights W] [--repeats N]
+ * With `--device gpu` Chromium's software adapter is offered where there is no other.
+ */
+
+import { parseArgs } from "node:util";
+import { launch } from "./e2e/browser.js";
+import { serve } from "./e2e/server.js";
+
+const { values } = parseArgs({
+  options: {
+    shape: { type: "string", default: "internvl2_5-1b" },
+    device: { type: "string", default: "cpu" },
+    weights: { type: "string", default: "q8" },
+    repeats: { type: "string", default: "5" },
+  },
+});
+const server = await serve();
+const browser = await launch({ webgpu: values.device !== "cpu" });
+const page = await browser.context.newPage();
+page.setDefaultTimeout(0);
+await page.exposeFunction("line", (/** @type {{ name: string, ms: number, rate: number, unit: string }} */ { name, ms, rate, unit }) => {
+  console.log(`${name.padEnd(30)} ${ms.toFixed(1).padStart(12)} ms ${unit === "" ? "" : `${rate.toFixed(1).padStart(10)} ${unit}`}`);
+});
+await page.goto(`${server.url}bench.html`);
+const end = await page.evaluate(async (/** @type {Record<string, string>} */ choices) => {
+  const worker = new Worker("bench-worker.js", { type: "module" });
+  worker.postMessage({ ...choices, repeats: Number(choices.repeats), model: new URL("models/tiny/", document.baseURI).href });
+  return new Promise((resolve) => {
+    worker.onmessage = ({ data }) => ("measured" in data ? /** @type {any} */ (globalThis).line(data.measured) : resolve(data));
+    worker.onerror = (event) => resolve({ error: event.message });
+  });
+}, values);
+console.log(end.error ?? `in Chromium ${browser.context.browser()?.version() ?? ""}, on the ${end.device}`);
+await browser.close();
+await server.close();
+process.exitCode = end.error ? 1 : 0;

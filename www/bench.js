@@ -1,0 +1,41 @@
+/** The bench's page: starts a worker with the engine, and shows each measurement as it comes. */
+
+/** @typedef {{ name: string, ms: number, rate: number, unit: string }} Measurement */
+/** @typedef {{ measured: Measurement } | { device: string } | { error: string }} Report */
+
+const form = /** @type {HTMLFormElement} */ (document.querySelector("form"));
+const state = /** @type {HTMLElement} */ (document.querySelector("#state"));
+const table = /** @type {HTMLTableElement} */ (document.querySelector("table"));
+const body = /** @type {HTMLTableSectionElement} */ (table.tBodies[0]);
+const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const choices = Object.fromEntries(new FormData(form));
+  button.disabled = true;
+  table.hidden = true;
+  body.replaceChildren();
+  state.textContent = "Measuring. A large model without a GPU takes minutes.";
+  const worker = new Worker(new URL("bench-worker.js", import.meta.url), { type: "module" });
+  const end = (/** @type {string} */ text) => {
+    state.textContent = text;
+    button.disabled = false;
+    worker.terminate();
+  };
+  worker.addEventListener("message", ({ data }) => {
+    const report = /** @type {Report} */ (data);
+    if ("error" in report) end(report.error);
+    else if ("device" in report) end(`Done, on the ${report.device}.`);
+    else row(report.measured);
+  });
+  worker.addEventListener("error", (event) => end(event.message || "The engine stopped unexpectedly."));
+  worker.postMessage({ repeats: 5, ...choices, model: new URL("models/tiny/", document.baseURI).href });
+});
+
+/** @param {Measurement} measured */
+function row({ name, ms, rate, unit }) {
+  const cells = [name, ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(2)} s`, unit === "" ? "" : `${rate.toFixed(1)} ${unit}`];
+  const line = body.insertRow();
+  for (const text of cells) line.insertCell().textContent = text;
+  table.hidden = false;
+}
