@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::cpu::float::Columns;
-use super::cpu::integer::{Limit, Panels, Rows, add_product};
+use super::cpu::integer::{Limits, Panels, Rows, add_product};
 use super::cpu::math::{by_rows, exp, largest, sum};
 use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 
@@ -64,7 +64,7 @@ pub fn attention(qkv: &Tensor<2>, length: usize, heads: usize) -> Tensor<2> {
             for head in 0..heads {
                 let columns = head * head_dim..(head + 1) * head_dim;
                 let keys = Columns::new(&qkv[width + columns.start..], length, head_dim, stride);
-                let values = Panels::dense(
+                let values = Panels::floats(
                     &qkv[2 * width + columns.start..],
                     head_dim,
                     length,
@@ -113,7 +113,7 @@ pub(super) fn attend_on_cpu(
             shares.push(exponentials(seen, scale).recip());
             hidden.fill(0.0);
         }
-        let mut weights = Rows::new(&scores, count, limit, limit, Limit::DENSE);
+        let mut weights = Rows::new(&scores, count, limit, limit, Limits::FLOATS);
         weights.scale(&shares);
         add_product(&weights, values, head_dim, &mut out[start * width..], width);
     }

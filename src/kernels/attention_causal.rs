@@ -58,7 +58,7 @@ pub fn attention_causal(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
         for kv_head in 0..kv_heads {
             let cached = kv_head * context * head_dim;
             let keys = Columns::new(&keys[cached..], length, head_dim, head_dim);
-            let values = Panels::dense(&values[cached..], head_dim, length, 1, head_dim);
+            let values = Panels::floats(&values[cached..], head_dim, length, 1, head_dim);
             let group = heads / kv_heads;
             for head in kv_head * group..(kv_head + 1) * group {
                 let queries = &qkv_values[first * stride + head * head_dim..];

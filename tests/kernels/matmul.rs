@@ -3,8 +3,8 @@ use pagelens::quant::{QuantKind, QuantizedMatrix};
 
 use crate::check::{Device, close, noise, on_cpu, tensor, values, wide};
 
-/// (rows, cols, depth): one block, ragged edges, one row, a row more than a tile, real widths; more than the
-/// CPU has in its caches at a time, both ways.
+/// (rows, cols, depth): one block, ragged edges, one row, a row more than a tile, real widths; more than
+/// the CPU has in its caches at a time, both ways.
 const SHAPES: &[(usize, usize, usize)] = &[
     (2, 1, 32),
     (33, 31, 64),
@@ -14,7 +14,8 @@ const SHAPES: &[(usize, usize, usize)] = &[
     (4, 300, 896),
     (3, 33, 4096),
     (12, 40, 1056),
-    (300, 9, 64),
+    (12, 40, 1152),
+    (300, 9, 96),
 ];
 
 pub(crate) async fn check(device: &Device) {

@@ -8,7 +8,7 @@ use bytemuck::{cast, cast_slice};
 use half::f16;
 use wide::{f32x4, i16x8, i32x4, u8x16};
 
-use super::integer::{Limit, Panels, Rows, add_product, quantize};
+use super::integer::{Limits, Panels, Rows, add_product, quantize};
 use super::math::by_rows;
 use crate::quant::{BLOCK, QuantKind};
 
@@ -22,37 +22,32 @@ pub(in crate::kernels) struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    fn words(&self, block: usize) -> &[u32] {
-        let words = BLOCK / self.kind.elements_per_word();
-        &self.words[block * words..][..words]
+    /// Columns `cols` as a right side.
+    fn panels(&self, cols: Range<usize>) -> Panels {
+        let blocks = self.depth / BLOCK;
+        Panels::new(Limits::STORED, cols.len(), self.depth, |col, number| {
+            let block = (cols.start + col) * blocks + number;
+            (self.integers(block), float(self.scales[block]))
+        })
     }
 
-    /// Columns `cols` as a right side.
-    pub(in crate::kernels) fn panels(&self, cols: Range<usize>) -> Panels {
-        let blocks = self.depth / BLOCK;
-        Panels::new(cols.len(), self.depth, |col, number| {
-            let block = (cols.start + col) * blocks + number;
-            let words = self.words(block);
-            let mut integers = [0; BLOCK];
-            match self.kind {
-                QuantKind::Q8 => {
-                    for (q, byte) in integers.iter_mut().zip(cast_slice::<u32, i8>(words)) {
-                        *q = i32::from(*byte);
-                    }
-                }
-                QuantKind::Q4 => {
-                    for (two, byte) in integers.as_chunks_mut::<2>().0.iter_mut().zip(cast_slice::<
-                        u32,
-                        u8,
-                    >(
-                        words
-                    )) {
-                        *two = [i32::from(byte & 15) - 8, i32::from(byte >> 4) - 8];
-                    }
-                }
+    fn integers(&self, block: usize) -> [i32; BLOCK] {
+        let mut integers = [0; BLOCK];
+        let words = BLOCK / self.kind.elements_per_word();
+        let bytes = cast_slice::<u32, u8>(&self.words[block * words..][..words]);
+        match self.kind {
+            QuantKind::Q8 => {
+                let pairs = integers.iter_mut().zip(bytes);
+                pairs.for_each(|(q, byte)| *q = i32::from(*byte as i8));
             }
-            (integers, float(self.scales[block]))
-        })
+            QuantKind::Q4 => {
+                let pairs = integers.as_chunks_mut::<2>().0.iter_mut().zip(bytes);
+                pairs.for_each(|(two, byte)| {
+                    *two = [i32::from(byte & 15) - 8, i32::from(byte >> 4) - 8]
+                });
+            }
+        }
+        integers
     }
 
     /// Products of one row with columns `cols`: what a decode step is made of.
@@ -96,7 +91,7 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
     }
     by_rows(&mut out, cols, 64, |first, out| {
         let rows = out.len() / cols;
-        let x = Rows::new(&x[first * depth..], rows, depth, depth, Limit::BESIDE_BYTES);
+        let x = Rows::new(&x[first * depth..], rows, depth, depth, Limits::STORED);
         for first in (0..cols).step_by(WIDE) {
             let wide = WIDE.min(cols - first);
             let panels = weights.panels(first..first + wide);
@@ -118,20 +113,20 @@ pub(in crate::kernels) struct Row {
 impl Row {
     /// Of a row to be multiplied with weights of this kind.
     pub(in crate::kernels) fn new(values: &[f32], kind: QuantKind) -> Self {
-        let blocks = values.as_chunks::<BLOCK>().0.iter();
         let mut row = Self {
             integers: Vec::new(),
             scales: Vec::new(),
             shifts: Vec::new(),
         };
-        for (integers, scale) in blocks.map(|block| quantize(block, Limit::BESIDE_BYTES)) {
+        for block in values.as_chunks::<BLOCK>().0 {
+            let (integers, scale) = quantize(block, Limits::STORED.rows);
+            row.scales.push(scale);
             let place = |i: usize| match kind {
                 QuantKind::Q8 => i,
                 QuantKind::Q4 => i % 16 * 2 + i / 16,
             };
             row.integers
                 .push(from_fn(|v| from_fn(|i| integers[place(8 * v + i)] as i16)));
-            row.scales.push(scale);
             row.shifts.push(-8 * integers.iter().sum::<i32>());
         }
         row
