@@ -289,13 +289,16 @@ fn page() -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn shapes_are_the_published_ones() {
+    fn base() -> ModelConfig {
         let manifest =
             std::fs::read("www/models/tiny/manifest.json").expect("the model that ships");
         let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
-        let base: ModelConfig =
-            serde_json::from_value(manifest["config"].clone()).expect("a config");
+        serde_json::from_value(manifest["config"].clone()).expect("a config")
+    }
+
+    #[test]
+    fn shapes_are_the_published_ones() {
+        let base = base();
         let weights = |shape: Shape| -> usize {
             let config = shape.apply(&base);
             config.validate().expect("sizes that a model can have");
@@ -314,12 +317,7 @@ mod tests {
 
     #[test]
     fn a_tile_of_the_300m_encoder_is_722_gflop() {
-        let manifest =
-            std::fs::read("www/models/tiny/manifest.json").expect("the model that ships");
-        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
-        let base: ModelConfig =
-            serde_json::from_value(manifest["config"].clone()).expect("a config");
-        let gflop = encode_flops(&Shape::InternVl25B1.apply(&base)) / 1e9;
+        let gflop = encode_flops(&Shape::InternVl25B1.apply(&base())) / 1e9;
         assert!((gflop - 722.0).abs() < 8.0, "{gflop}");
     }
 }
