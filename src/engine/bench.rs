@@ -46,7 +46,6 @@ impl FromStr for Shape {
 impl Shape {
     /// `base` at these sizes.
     pub fn apply(self, base: &ModelConfig) -> ModelConfig {
-        // layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, qkv bias
         let (width, heads, kv_heads, head_dim, intermediate_size, vocab_size, qkv_bias) = match self
         {
             Self::Tiny => return base.clone(),
