@@ -64,6 +64,7 @@ def main() -> None:
             for k, turn in enumerate(questions(random, shown, options.questions)):
                 entry = asdict(turn)
                 entry["answers"] = [entry.pop("answer")]
+                entry["not_stated"] = turn.kind == "missing"
                 file.write(json.dumps({"id": f"{number:04}-{k}", "image": name} | entry | tags, ensure_ascii=False) + "\n")
 
 
