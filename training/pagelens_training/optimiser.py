@@ -1,4 +1,4 @@
-"""Muon for the matrices inside the layers, AdamW for everything else; in f32, which is the fast type on a CPU."""
+"""Muon for the matrices inside the layers, AdamW for everything else."""
 
 import torch
 from torch import nn
@@ -7,8 +7,9 @@ from torch import nn
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is brought to the nearest orthogonal matrix (Newton-Schulz), matrices of one shape together."""
 
-    def __init__(self, parameters, rate: float, momentum: float = 0.95, weight_decay: float = 0.02):
+    def __init__(self, parameters, rate: float, kind: torch.dtype, momentum: float = 0.95, weight_decay: float = 0.02):
         super().__init__(parameters, {"lr": rate, "momentum": momentum, "weight_decay": weight_decay})
+        self.kind = kind  # of the products; five steps of the iteration forgive bf16
 
     @torch.no_grad()
     def step(self) -> None:
@@ -24,7 +25,7 @@ class Muon(torch.optim.Optimizer):
                     velocity.lerp_(p.grad, 1 - group["momentum"])
                     updates.append(p.grad.lerp(velocity, group["momentum"]))
                 rate = group["lr"] * max(1, shape[0] / shape[1]) ** 0.5
-                for p, update in zip(members, orthogonal(torch.stack(updates))):
+                for p, update in zip(members, orthogonal(torch.stack(updates).to(self.kind))):
                     p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
 
 
@@ -42,12 +43,12 @@ def orthogonal(x: torch.Tensor) -> torch.Tensor:
 class Optimiser:
     """Both, with one relative learning rate."""
 
-    def __init__(self, trainee: nn.Module, muon: float = 0.02, adam: float = 2e-3):
+    def __init__(self, trainee: nn.Module, muon: float = 0.02, adam: float = 2e-3, kind: torch.dtype = torch.float32):
         named = dict(trainee.named_parameters())
         inner = [p for n, p in named.items() if p.dim() == 2 and (".layer" in n or "projector" in n)]
         chosen = {id(p) for p in inner}
         rest = [p for p in named.values() if id(p) not in chosen]
-        self.parts = (Muon(inner, muon), torch.optim.AdamW(rest, adam, betas=(0.9, 0.98), weight_decay=0.0))
+        self.parts = (Muon(inner, muon, kind), torch.optim.AdamW(rest, adam, betas=(0.9, 0.98), weight_decay=0.0))
         self.peaks = (muon, adam)
 
     def step(self, rate: float) -> None:

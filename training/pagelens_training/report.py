@@ -1,13 +1,8 @@
-"""What a model gets right on held-out documents: a table and a plot from the files of `pagelens eval`.
+"""What a model gets right on held-out documents: tables and a plot from the files of `pagelens eval`.
 
-    pagelens eval --model DIR --predictions held-out/a/predictions.jsonl held-out/a/questions.jsonl
-    python -m pagelens_training.report held-out/a held-out/b --out report
-
-Every folder holds questions.jsonl and predictions.jsonl; the report's lines are split by language, then by what is asked, by the
-height of the text in the picture and by the number of tiles.
+Lines are split by language, then by what is asked, by the height of the text in the picture and by the number of tiles.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,19 +28,18 @@ HEIGHTS = (0, 12, 16, 20, 28, 40)  # pixels: where the groups begin
 Answer = dict[str, object]
 
 
-def answers(folder: Path) -> list[Answer]:
+def answers(questions: Path, predictions: Path) -> list[Answer]:
     """Every question with its prediction and score.
 
     Raises:
         ValueError: a question was not answered.
     """
-    questions, predictions = (
-        {entry["id"]: entry for entry in map(json.loads, (folder / f"{name}.jsonl").read_text().splitlines())}
-        for name in ("questions", "predictions")
+    asked, answered = (
+        {entry["id"]: entry for entry in map(json.loads, file.read_text().splitlines())} for file in (questions, predictions)
     )
-    if missing := questions.keys() - predictions.keys():
-        raise ValueError(f"{folder}: {len(missing)} questions were not answered, {min(missing)} among them")
-    return [question | predictions[key] for key, question in questions.items()]
+    if missing := asked.keys() - answered.keys():
+        raise ValueError(f"{predictions}: {len(missing)} questions were not answered, {min(missing)} among them")
+    return [question | answered[key] for key, question in asked.items()]
 
 
 def share(entries: Iterable[Answer]) -> float:
@@ -120,23 +114,11 @@ def plot(found: list[tuple[str, list[tuple[str, str, int, float]]]], file: Path)
     pyplot.close(figure)
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, required=True, help="folder of report.md and a plot for each set")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    text = ["# Held-out documents", ""]
-    for folder in options.folders:
-        found = sections(answers(folder))
-        text += [f"## Set {folder.name}", "", f"![What is right, by language]({folder.name}.svg)", ""]
-        for title, part in found:
-            text += [table(title, part), ""]
-        plot(found, options.out / f"{folder.name}.svg")
-    (options.out / "report.md").write_text("\n".join(text))
-    print("\n".join(text))
-
-
-if __name__ == "__main__":
-    main()
+def described(name: str, entries: list[Answer], out: Path) -> list[str]:
+    """A set's part of the report, as lines of Markdown; its plot goes to `out`."""
+    found = sections(entries)
+    plot(found, out / f"{name}.svg")
+    text = [f"## Set {name}", "", f"![What is right, by language]({name}.svg)", ""]
+    for title, part in found:
+        text += [table(title, part), ""]
+    return text

@@ -24,13 +24,37 @@ from .reader import SIZES, Reader, collate
 HERE = Path(__file__).parent.parent
 START = HERE / "reader.pt"  # weights to go on from on a new machine
 COLUMNS = ("step", "seconds", "loss", "answer_loss", "characters", "cells", "answers", "rate", "cells_per_s")
-SEE, CONVERSE = 0.3, 0.8  # of all steps: where the first and the second stage end
 WARM_UP = 100
+STAGES = ("see", "converse", "together")
 
 
-def learning_rate(step: int, steps: int, since: int) -> float:
-    """Relative to the peak: a cosine over all steps, with a warm-up whenever training starts anew."""
-    return min(1, (since + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, step / steps))))
+def stage(step: int, lengths: list[int]) -> tuple[str, float]:
+    """Which one a step belongs to, and how much of it is done."""
+    for name, length in zip(STAGES, lengths):
+        if step < length:
+            return name, step / length
+        step -= length
+    return STAGES[-1], 1.0
+
+
+def learning_rate(part: float, since: int) -> float:
+    """Relative to the peak: a cosine over a stage, with a warm-up whenever training starts anew."""
+    return min(1, (since + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+
+
+def fast_type(device: torch.device) -> torch.dtype:
+    """bf16 where products are faster in it: on GPUs, and on CPUs that have instructions for it (others take far longer)."""
+    if device.type != "cpu":
+        return torch.bfloat16
+    times = {}
+    for kind in (torch.float32, torch.bfloat16):
+        a, b = torch.ones(2048, 192, dtype=kind), torch.ones(192, 576, dtype=kind)
+        a @ b
+        begin = time.monotonic()
+        for _ in range(20):
+            a @ b
+        times[kind] = time.monotonic() - begin
+    return min(times, key=lambda kind: times[kind])
 
 
 def main() -> None:
@@ -38,7 +62,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--run", type=Path, default=HERE / "runs" / "reader")
-    parser.add_argument("--steps", type=int, default=60_000, help="length of the whole schedule, across runs")
+    parser.add_argument("--steps", type=int, nargs=3, default=(12_000, 12_000, 6_000), metavar=STAGES, help="of each stage, across runs")
+    parser.add_argument("--again", action="store_true", help="take the weights alone: the schedule starts anew")
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long, saved")
     parser.add_argument("--cells", type=int, default=1536, help="in a batch")
     parser.add_argument("--most-tiles", type=int, default=6, help="of a page, thumbnail not counted")
@@ -63,10 +88,11 @@ def main() -> None:
     if begin_from.exists():
         state = torch.load(begin_from, map_location="cpu")
         reader.load_state_dict(state["reader"])
-        step, seconds = state["step"], state["seconds"]
+        step, seconds = (0 if options.again else state["step"]), state["seconds"]
     reader.to(device)
     average = copy.deepcopy(reader).eval()
-    optimiser = Optimiser(reader, options.muon, options.adam)
+    kind = fast_type(device)
+    optimiser = Optimiser(reader, options.muon, options.adam, kind)
     shared = torch.tensor(astuple(Knobs())).share_memory_()
     stream = Stream(step, options.cells, options.longest, options.chinese, shared)
     loader = torch.utils.data.DataLoader(stream, batch_size=None, num_workers=options.workers, prefetch_factor=4)
@@ -84,19 +110,19 @@ def main() -> None:
     begin = mark = saved = time.monotonic()
     first, waited = step, 0.0
     counts, losses, answers, cells = torch.zeros(6, device=device), [], [], 0
-    shared.copy_(torch.tensor(astuple(knobs(step / options.steps, options.most_tiles))))
+    name, part = stage(step, options.steps)
+    shared.copy_(torch.tensor(astuple(knobs(name, part, options.most_tiles))))
     batches = iter(loader)
     while True:
-        progress = step / options.steps
-        shared.copy_(torch.tensor(astuple(knobs(progress, options.most_tiles))))
-        rate = learning_rate(step, options.steps, step - first)
+        name, part = stage(step, options.steps)
+        shared.copy_(torch.tensor(astuple(knobs(name, part, options.most_tiles))))
+        rate = learning_rate(part, step - first)
         waiting = time.monotonic()
         batch = collate(next(batches), vocabulary.none).to(device)
         waited += time.monotonic() - waiting
-        converse = progress >= SEE and bool((batch.target >= 0).any())
-        # On CPUs without matrix units bf16 takes twice as long as f32.
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            output = reader(batch, see=not SEE <= progress < CONVERSE, converse=converse)
+        converse = name != "see" and bool((batch.target >= 0).any())
+        with torch.autocast(device.type, torch.bfloat16, enabled=kind == torch.bfloat16):
+            output = reader(batch, see=name != "converse", converse=converse)
         output.loss.backward()
         torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         optimiser.step(rate)
@@ -111,7 +137,7 @@ def main() -> None:
         if converse:
             answers.append(output.answer.detach())
         now = time.monotonic()
-        done = step >= options.steps or now - begin > options.seconds
+        done = step >= sum(options.steps) or now - begin > options.seconds
         if step % 50 == 0 or done:
             shares = (counts[0::2] / counts[1::2]).tolist()
             mean = [torch.stack(part).mean().item() if part else math.nan for part in (losses, answers)]
@@ -128,12 +154,11 @@ def main() -> None:
             break
 
 
-def knobs(progress: float, most_tiles: int) -> Knobs:
-    """What batches are like at this part of the whole: stronger effects and more tiles as it goes."""
-    converse = progress >= SEE
-    part = (progress - SEE) / (CONVERSE - SEE) if converse else progress / SEE
-    most = min(most_tiles, 2 + part * 2 * (most_tiles - 2))
-    return Knobs(strength=min(1.0, 2 * progress), tiles=most, converse=converse, whole=0.05 if progress < CONVERSE else 0.2)
+def knobs(name: str, part: float, most_tiles: int) -> Knobs:
+    """What batches are like at this part of a stage. Bands come first, then more and more pages, as they are in use."""
+    if name == "see":
+        return Knobs(strength=min(1.0, 0.3 + part), tiles=most_tiles, bands=0.85 - 0.4 * part)
+    return Knobs(strength=1.0, tiles=most_tiles, converse=True, whole=0.05 if name == "converse" else 0.2)
 
 
 if __name__ == "__main__":

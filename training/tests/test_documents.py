@@ -41,8 +41,8 @@ def test_a_page_shows_what_its_document_states(kind, lang):
 
 def test_held_out_typefaces_are_not_trained_on(monkeypatch):
     seen = []
-    original = pillow._faces
-    monkeypatch.setattr(pillow, "_faces", lambda *a: seen.append((a[2], original(*a))) or seen[-1][1])
+    original = pillow.typefaces
+    monkeypatch.setattr(pillow, "typefaces", lambda *a: seen.append((a[2], original(*a))) or seen[-1][1])
     for seed in range(12):
         random = Random(seed)
         pillow.render(kinds.build(random), random, held_out=seed % 2 == 1)

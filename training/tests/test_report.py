@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pagelens_training import report
+from pagelens_training import measure, report
 
 ENTRIES = [
     ({"id": "a", "kind": "field", "lang": "en", "metric": "exact", "answers": ["12.50"], "tiles": 2, "text_px": 14}, 1.0),
@@ -22,9 +22,13 @@ def write(folder, answered):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def answers(folder):
+    return report.answers(folder / "questions.jsonl", folder / "predictions.jsonl")
+
+
 def test_tables(tmp_path):
     write(tmp_path, len(ENTRIES))
-    found = dict(report.sections(report.answers(tmp_path)))
+    found = dict(report.sections(answers(tmp_path)))
     assert found["asked, right"] == [("en", "fields", 2, 0.5), ("zh", "boxes", 1, 1.0)]
     # 9 and 10 characters wrong of 100, not the mean of the two rates
     assert found["read, character error rate"] == [("en", "CER of pages", 2, pytest.approx(0.19))]
@@ -35,4 +39,13 @@ def test_tables(tmp_path):
 def test_a_question_without_an_answer_is_an_error(tmp_path):
     write(tmp_path, 3)
     with pytest.raises(ValueError, match="2 questions were not answered, d among them"):
-        report.answers(tmp_path)
+        answers(tmp_path)
+
+
+def test_choices_side_by_side(tmp_path):
+    write(tmp_path, len(ENTRIES))
+    everything = answers(tmp_path)
+    rows = measure.compared({"one": everything, "another": everything[1:]}).splitlines()
+    assert rows[:4] == ["| | one | another |", "|---|---:|---:|", "| fields, en | 50.0% | 0.0% |", "| fields, zh | - | - |"]
+    assert "| CER, en | 19.0% | 19.0% |" in rows
+    assert "| boxes | 100.0% | 100.0% |" in rows

@@ -52,7 +52,7 @@ def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: in
     views = [(c, r, columns, rows) for r in range(rows) for c in range(columns)]
     if len(pixels) > 1:
         views.append((0, 0, 1, 1))
-    ids = [_token_ids(line.text, vocabulary) for row in page.rows for line in row]
+    ids = [token_ids(line.text, vocabulary) for row in page.rows for line in row]
     kept = [_tile(tile, Labels(page, ids, vocabulary.none, *view), random, random.random() < whole) for tile, view in zip(pixels, views)]
     cells = np.concatenate([tile.cells + CELLS * CELLS * k for k, tile in enumerate(kept)])
     return Example(kept, *vocabulary.conversation(len(kept), cells, [(t.question, t.answer) for t in turns]))
@@ -65,11 +65,10 @@ def _tile(pixels: np.ndarray, labels: "Labels", random: Random, whole: bool) -> 
     count = CELLS * CELLS if whole else max(STEP, -(-len(near) // STEP) * STEP)
     chosen = [rest[i] for i in random.sample(range(len(rest)), count - len(near))]
     cells = np.sort(np.concatenate([near, np.array(chosen, int)]))
-    characters = np.stack([tiles.cell_major(labels.characters[..., k]) for k in range(CHARACTER_SLOTS)], -1)
-    return Tile(cells, tiles.patches(pixels)[cells], characters[cells], labels.tokens.reshape(-1, TOKEN_SLOTS)[cells])
+    return labels.tile(pixels, cells)
 
 
-def _token_ids(text: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
+def token_ids(text: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
     """(place of its first character that is not a space, id) of every token."""
     encoded = vocabulary.fast.encode(text, add_special_tokens=False)
     found = []
@@ -114,6 +113,11 @@ class Labels:
             self.tokens[place][0] = ordered[0][0]
             _fill(self.tokens[place][1:], [token for _, token in ordered], self.none)
         self.near = self.near.ravel()
+
+    def tile(self, pixels: np.ndarray, cells: np.ndarray) -> Tile:
+        """These cells of the tile [448, 448, 3]."""
+        characters = np.stack([tiles.cell_major(self.characters[..., k]) for k in range(CHARACTER_SLOTS)], -1)
+        return Tile(cells, tiles.patches(pixels)[cells], characters[cells], self.tokens.reshape(-1, TOKEN_SLOTS)[cells])
 
     def _line(self, line: Line, ids: list[tuple[int, int]], patches: dict, cells: dict) -> None:
         scale = np.array((self.columns / self.page.image.width, self.rows / self.page.image.height) * 2) * TILE

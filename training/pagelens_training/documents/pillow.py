@@ -302,7 +302,7 @@ def _between(a: Colour, b: Colour) -> Colour:
     return tuple((p + q) // 2 for p, q in zip(a, b))
 
 
-def _colours(random: Random) -> tuple[Colour, Colour]:
+def colours(random: Random) -> tuple[Colour, Colour]:
     """Paper and ink, at least 110 levels apart; dark grounds now and then."""
     if random.random() < 0.5:
         return (255, 255, 255), (0, 0, 0)
@@ -310,7 +310,7 @@ def _colours(random: Random) -> tuple[Colour, Colour]:
     return (ink, ground) if random.random() < 0.08 else (ground, ink)
 
 
-def _faces(random: Random, lang: str, held_out: bool) -> tuple[Face, Face, Face]:
+def typefaces(random: Random, lang: str, held_out: bool) -> tuple[Face, Face, Face]:
     """For the text, for what stands out, and for what both lack."""
     spare = next(f for f in chinese_faces() if f.family == "Noto Sans CJK SC" and f.style == "Regular")
     known = [f for f in (chinese_faces() if lang == "zh" else faces()) if (f.family in HELD_OUT) == held_out]
@@ -335,8 +335,8 @@ def render(document: Document, random: Random, held_out: bool = False) -> Page:
 def _render(document: Document, random: Random, scale: float, held_out: bool) -> Page:
     narrow, wide = WIDTHS.get(document.kind, (560, 1300))
     width = int(log_uniform(random, narrow, wide))
-    ground, ink = _colours(random)
-    body, bold, spare = _faces(random, document.lang, held_out)
+    ground, ink = colours(random)
+    body, bold, spare = typefaces(random, document.lang, held_out)
     size = max(10, int(log_uniform(random, 13, min(44, width / 16)) * scale))
     type_ = Type(body, spare, size, ink)
     emphasis = Type(bold, spare, size, ink if random.random() < 0.7 else tuple(c * 2 // 3 for c in ink))

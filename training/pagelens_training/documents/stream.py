@@ -8,6 +8,7 @@ from random import Random
 import torch
 
 from . import kinds, pillow
+from .bands import bands
 from .document import Page
 from .effects import photograph
 from .examples import Example, conversation, example, legible_tiles
@@ -17,6 +18,7 @@ from .vocabulary import Vocabulary
 
 HTML_SHARE = 0.25
 POOL, USES = 64, 6
+MOST_TILES = 0.7  # share of pages cut into as many tiles as are allowed, as in use
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Knobs:
     tiles: float = 1  # most of a page, thumbnail not counted
     converse: float = 0  # whether there are turns
     whole: float = 0.05  # share of tiles with all their cells
+    bands: float = 0  # share of cells that are bands of unrelated text
 
 
 def pages(random: Random, chinese: float, browser: Browser) -> Iterator[Page]:
@@ -60,16 +63,28 @@ class Stream(torch.utils.data.IterableDataset):
         random = Random(f"stream {self.seed} {worker.id if worker else 0} {os.getpid()}")
         vocabulary = Vocabulary()
         with Browser() as browser:
-            batch: list[Example] = []
-            for page in pages(random, self.chinese, browser):
-                knobs = self.knobs()
-                legible = legible_tiles(page, int(knobs.tiles))
-                if not legible:  # a later, larger number of tiles shows it
-                    continue
-                page = photograph(page, random, knobs.strength)
-                turns: list[Turn] = conversation(random, page, self.longest, vocabulary) if knobs.converse else []
-                one = example(page, turns, vocabulary, random.choice(legible), random, knobs.whole)
-                if batch and sum(len(tile.cells) for e in (*batch, one) for tile in e.tiles) > self.cells:
+            sources = documents(random, self, vocabulary, browser), bands(random, self.chinese, vocabulary, lambda: self.knobs().strength)
+            given, batch = [0, 0], []
+            while True:
+                share = self.knobs().bands
+                source = int(given[1] * (1 - share) < given[0] * share or share == 1)
+                one = next(sources[source])
+                cells = sum(len(tile.cells) for tile in one.tiles)
+                given[source] += cells
+                if batch and sum(len(tile.cells) for e in batch for tile in e.tiles) + cells > self.cells:
                     yield batch
                     batch = []
                 batch.append(one)
+
+
+def documents(random: Random, stream: Stream, vocabulary: Vocabulary, browser: Browser) -> Iterator[Example]:
+    """Pages as tiles, most of them in as many as are allowed, with conversations if wanted."""
+    for page in pages(random, stream.chinese, browser):
+        knobs = stream.knobs()
+        legible = legible_tiles(page, int(knobs.tiles))
+        if not legible:
+            continue
+        page = photograph(page, random, knobs.strength)
+        turns: list[Turn] = conversation(random, page, stream.longest, vocabulary) if knobs.converse else []
+        most = legible[-1] if random.random() < MOST_TILES else random.choice(legible)
+        yield example(page, turns, vocabulary, most, random, knobs.whole)
