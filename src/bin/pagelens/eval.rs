@@ -9,7 +9,7 @@ use pagelens::engine::{GenerateOptions, Model, Session};
 use pagelens::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::ModelArgs;
+use crate::model::ModelArgs;
 use crate::metrics::{Metric, Score};
 
 /// Measure how right a model's answers to a file of questions are.
