@@ -34,6 +34,7 @@ export { PageLensError, deleteModel, listModels };
  * @property {number} image_size side of a tile, in pixels
  * @property {number} context tokens that fit
  * @property {Fit} fit what it needs
+ * @property {number} heap bytes that the engine's WebAssembly memory grew to while the model was loaded; it never shrinks
  */
 
 /** @typedef {"q8" | "q4" | "f32"} Precision */

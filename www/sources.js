@@ -155,8 +155,9 @@ class Http {
       const response = await fetch(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: abort.signal });
       if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
       const total = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? known.size);
-      // A listed file is pinned by its commit; its size is all that an answer can contradict.
-      if (total !== known.size || (known.sha256 === undefined && response.status === 206 && tag(response, total) !== known.tag)) throw new Changed(`${file} changed while it was fetched`);
+      // Where the file's digest or its commit is known, its size is all that an answer can contradict.
+      const pinned = known.sha256 !== undefined || this.#listing !== null;
+      if (total !== known.size || (!pinned && response.status === 206 && tag(response, total) !== known.tag)) throw new Changed(`${file} changed while it was fetched`);
       if (response.status !== 206) return { whole: response.body };
       const bytes = new Uint8Array(end - start);
       let at = 0;

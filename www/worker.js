@@ -49,7 +49,7 @@ import { StopText } from "./stop.js";
  * @typedef {import("./loading.js").Fit} Fit
  * @typedef {{ device: "auto" | "gpu" | "cpu", vision: string, language: string, max_tiles?: number, context?: number }} LoadOptions
  * @typedef {object} WasmModule
- * @property {() => Promise<unknown>} default
+ * @property {() => Promise<{ memory?: WebAssembly.Memory }>} default
  * @property {{ load: (files: Files, options: LoadOptions & { name: string }, report: Report) => Promise<WasmEngine>, fit: (files: Files, options: LoadOptions & { name: string }) => Promise<Fit> }} Engine
  * @property {new () => { update: (bytes: Uint8Array) => void, finish: () => string }} Digest
  */
@@ -140,21 +140,21 @@ function codeOf(error) {
   return typeof code === "string" ? code : null;
 }
 
-/** @returns {Promise<WasmModule>} */
+/** @returns {Promise<{ pkg: WasmModule, memory?: WebAssembly.Memory }>} */
 async function engineModule() {
   /** @type {WasmModule} */
   const pkg = await import(/** @type {string} */ ("./pkg/pagelens.js")).catch((error) => {
     throw new Failure("engine-missing", `The engine (pkg/pagelens.js) could not be loaded: ${error.message}`);
   });
-  await pkg.default().catch((error) => {
+  const { memory } = await pkg.default().catch((error) => {
     throw new Failure("engine-missing", `The engine's WebAssembly could not be started: ${error.message}`);
   });
-  return pkg;
+  return { pkg, memory };
 }
 
 /** @param {LoadMessage} message */
 async function load({ id, model, cache, options }) {
-  const pkg = await engineModule();
+  const { pkg, memory } = await engineModule();
   const report = (/** @type {string} */ phase, /** @type {number} */ done, /** @type {number} */ total) => post({ id, type: "progress", phase, done, total });
   /** @type {Fit | undefined} */
   let fit;
@@ -163,13 +163,13 @@ async function load({ id, model, cache, options }) {
     const plan = files.plan;
     return pkg.Engine.load({ ...files, plan: (spans, weighed) => plan(spans, (fit = weighed)) }, { ...options, name }, report);
   });
-  const info = { ...engine.info(), fit };
+  const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength };
   return options.device === "auto" && info.device === "cpu" ? { ...info, adapter: await adapterName() } : info;
 }
 
 /** @param {FitMessage} message */
 async function fit({ model, options }) {
-  const pkg = await engineModule();
+  const { pkg } = await engineModule();
   return withHeaders(model, (files, name) => pkg.Engine.fit(files, { ...options, name }));
 }
 

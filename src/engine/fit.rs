@@ -172,14 +172,14 @@ fn weights(checkpoint: &Checkpoint, precisions: Precisions) -> ([u64; 2], (Strin
     let (mut parts, mut largest) = ([0, 0], (String::new(), 0));
     for spec in checkpoint.config().tensors() {
         let count: u64 = spec.shape.iter().map(|&dim| dim as u64).product();
-        let (bytes, buffer) =
-            match checkpoint.layout(&spec, precisions.vision, precisions.language) {
-                None => (4 * count, 4 * count),
-                Some(kind) => (
-                    count / crate::quant::BLOCK as u64 * kind.bytes_per_block() as u64,
-                    count / kind.elements_per_word() as u64 * 4,
-                ),
-            };
+        let (bytes, buffer) = match checkpoint.layout(&spec, precisions.vision, precisions.language)
+        {
+            None => (4 * count, 4 * count),
+            Some(kind) => (
+                count / crate::quant::BLOCK as u64 * kind.bytes_per_block() as u64,
+                count / kind.elements_per_word() as u64 * 4,
+            ),
+        };
         parts[usize::from(spec.part == Part::Language)] += bytes;
         if buffer > largest.1 {
             largest = (spec.name, buffer);
@@ -211,8 +211,8 @@ fn activations(config: &ModelConfig, tiles: usize, context: usize) -> u64 {
     let (d, queries) = (l.hidden_size, l.heads * l.head_dim);
     let qkv = queries + 2 * l.kv_heads * l.head_dim;
     let decoder = rows * (3 * d + (3 * l.intermediate_size).max(qkv + queries)) + l.vocab_size;
-    let page = (tiles + thumbnail)
-        * (3 * v.image_size.pow(2) + config.projector.tokens_per_tile(v) * d);
+    let page =
+        (tiles + thumbnail) * (3 * v.image_size.pow(2) + config.projector.tokens_per_tile(v) * d);
     4 * (encoder.max(decoder) + page) as u64
 }
 

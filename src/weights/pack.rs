@@ -374,3 +374,19 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_more_than_a_chunk_lists_each() {
+        let mut bytes = vec![7; CHUNK];
+        assert!(File::of("a", &bytes).chunks.is_empty());
+        bytes.push(8);
+        let file = File::of("a", &bytes);
+        assert_eq!(file.chunks, [sha256(&bytes[..CHUNK]), sha256(&[8])]);
+        assert_eq!(file.sha256, sha256(&bytes));
+        assert!(file.check().is_ok());
+    }
+}

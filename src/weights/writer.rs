@@ -31,12 +31,12 @@ pub async fn write_pack(
         path: out.display().to_string(),
         reason,
     };
-    checkpoint.keep(Sink::Folder(out.to_owned()), SHARD)?;
     std::fs::create_dir_all(out).map_err(|e| failed(e.to_string()))?;
     let mut entries = std::fs::read_dir(out).map_err(|e| failed(e.to_string()))?;
     if entries.next().is_some() {
         return Err(failed("the folder is not empty".into()));
     }
+    checkpoint.keep(Sink::Folder(out.to_owned()), SHARD)?;
     let before = checkpoint.bytes_read();
     for spec in checkpoint.config().tensors() {
         let precision = spec.precision(vision, language);

@@ -10,7 +10,9 @@ const failure = (code, message) => Object.assign(new Error(message), { code });
 /** What the server's "raw" model is long; a checkpoint's header would say. */
 const RAW_BYTES = 30_000_000;
 
-export default async function init() {}
+export default async function init() {
+  return {};
+}
 
 /** Nothing of the mock models is listed by a digest alone. */
 export class Digest {}

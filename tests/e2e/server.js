@@ -6,9 +6,11 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { eightBillion } from "./eight_billion.js";
 
 const www = fileURLToPath(new URL("../../www/", import.meta.url));
 const here = fileURLToPath(new URL("./", import.meta.url));
+const golden = fileURLToPath(new URL("../golden/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
 
 /** @typedef {{ method: string, path: string, range: string | undefined, status: number }[]} Log what was asked for, in order */
@@ -53,9 +55,12 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
   /** @type {(path: string, range: string | undefined) => Fault} */
   let fault = () => ({});
   let etag = "1";
+  /** Files that are longer than what is here of them. */
+  const virtual = new Map([...(await eightBillion())].map(([name, file]) => [`/checkpoints/eight-billion/${name}`, file]));
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-    let bytes = await read(path, mock);
+    let bytes = virtual.get(path)?.bytes ?? (await read(path, mock));
+    const size = virtual.get(path)?.size ?? bytes?.length ?? 0;
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
     const headers = { "Content-Security-Policy": policy, "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
     if (path.startsWith("/models/")) Object.assign(headers, { ETag: `"${etag}"` });
@@ -64,7 +69,7 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
     if (refused !== undefined) [status, bytes] = [refused, Buffer.alloc(0)];
     else if (bytes !== null && range && ranges && !whole) {
       status = 206;
-      Object.assign(headers, { "Content-Range": `bytes ${range[1]}-${range[2]}/${bytes.length}` });
+      Object.assign(headers, { "Content-Range": `bytes ${range[1]}-${range[2]}/${size}` });
       bytes = bytes.subarray(Number(range[1]), Number(range[2]) + 1);
     }
     if (path === "/models/tiny/shard.bin" && range && Number(range[1]) > 0) await gate;
@@ -73,7 +78,7 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
       bytes[flip % bytes.length] ^= 1;
     }
     log.push({ method: request.method ?? "", path, range: request.headers.range, status });
-    response.writeHead(status, { ...headers, "Content-Length": bytes?.length ?? 0 });
+    response.writeHead(status, { ...headers, "Content-Length": request.method === "HEAD" ? size : bytes?.length ?? 0 });
     if (bytes !== null && cut !== undefined) {
       response.write(bytes.subarray(0, cut % bytes.length), () => response.destroy());
       return;
@@ -100,6 +105,8 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
       gate = new Promise((resolve) => (release = resolve));
       return release;
     },
+    /** What is here of a file that claims to be longer. @param {string} path */
+    virtual: (path) => virtual.get(path)?.bytes ?? Buffer.alloc(0),
     /** What goes wrong with each answer of a model's file from here on. @param {(path: string, range: string | undefined) => Fault} next */
     spoil: (next) => void (fault = next),
     /** The models' files become other versions of themselves. @param {string} next */
@@ -140,7 +147,10 @@ async function read(path, mock) {
   if (mock && model && file === "manifest.json") return manifests[/** @type {keyof shards} */ (model)];
   if (mock && model && file === "shard.bin") return shards[/** @type {keyof shards} */ (model)];
   if (mock && path.startsWith("/models/")) return null;
-  const found = path.startsWith("/fixtures/") ? join(here, path) : join(www, path);
-  if (!normalize(found).startsWith(path.startsWith("/fixtures/") ? here : www) || found.endsWith(sep)) return null;
+  // The golden checkpoints, as a folder and as repositories of a host that lists nothing.
+  const [, checkpoint] = /^\/(?:checkpoints|hub\/golden)\/([\w-]+(?:\/resolve\/v1)?\/[\w.-]+)$/.exec(path) ?? [];
+  const [root, inside] = checkpoint ? [golden, checkpoint.replace("/resolve/v1", "")] : path.startsWith("/fixtures/") ? [here, path] : [www, path];
+  const found = join(root, inside);
+  if (!normalize(found).startsWith(root) || found.endsWith(sep)) return null;
   return readFile(found).catch(() => null);
 }

@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn every_way_to_name_a_model() {
-        let repository = |id, revision| super::repository("https://hub.example", id, revision).unwrap();
+        let repository =
+            |id, revision| super::repository("https://hub.example", id, revision).unwrap();
         let url = |text: &str| Address::Remote(Place::Url(text.into()));
         for (text, address) in [
             ("src", Address::Folder("src".into())),
@@ -122,15 +123,16 @@ mod tests {
                 "https://other.example/Org/Model",
                 url("https://other.example/Org/Model/"),
             ),
-            (
-                "http://127.0.0.1:8080/m/",
-                url("http://127.0.0.1:8080/m/"),
-            ),
+            ("http://127.0.0.1:8080/m/", url("http://127.0.0.1:8080/m/")),
         ] {
             let found = Address::parse(text, "https://hub.example/").unwrap();
             assert_eq!(found, address, "{text}");
         }
-        for text in ["Org/Model@", "Org/Model@../x", "https://other.example/m?x=1"] {
+        for text in [
+            "Org/Model@",
+            "Org/Model@../x",
+            "https://other.example/m?x=1",
+        ] {
             let error = Address::parse(text, "https://hub.example").unwrap_err();
             assert!(matches!(error, Error::ModelName { .. }), "{text}: {error}");
         }

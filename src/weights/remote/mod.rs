@@ -215,7 +215,12 @@ impl Remote {
         }
         progress(done, total);
         let queue = Mutex::new(wanted);
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let next = || {
+            queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front()
+        };
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
             for _ in 0..CONNECTIONS {
