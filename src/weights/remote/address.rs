@@ -100,24 +100,21 @@ mod tests {
 
     #[test]
     fn every_way_to_name_a_model() {
-        let repository =
-            |id, revision| super::repository("https://hub.example", id, revision).unwrap();
+        let on_hub =
+            |id: &str, revision: &str| repository("https://hub.example", id, revision).unwrap();
         let url = |text: &str| Address::Remote(Place::Url(text.into()));
         for (text, address) in [
             ("src", Address::Folder("src".into())),
             ("./no/such", Address::Folder("./no/such".into())),
             ("nothing", Address::Folder("nothing".into())),
             ("a/b/c", Address::Folder("a/b/c".into())),
-            ("Org/Model-1B", repository("Org/Model-1B", "main")),
-            ("Org/Model@v1.0", repository("Org/Model", "v1.0")),
-            ("Org/Model@refs/pr/1", repository("Org/Model", "refs/pr/1")),
-            (
-                "https://hub.example/Org/Model",
-                repository("Org/Model", "main"),
-            ),
+            ("Org/Model-1B", on_hub("Org/Model-1B", "main")),
+            ("Org/Model@v1.0", on_hub("Org/Model", "v1.0")),
+            ("Org/Model@refs/pr/1", on_hub("Org/Model", "refs/pr/1")),
+            ("https://hub.example/Org/Model", on_hub("Org/Model", "main")),
             (
                 "https://hub.example/Org/Model/tree/v2/",
-                repository("Org/Model", "v2"),
+                on_hub("Org/Model", "v2"),
             ),
             (
                 "https://other.example/Org/Model",
