@@ -25,6 +25,31 @@ pub enum Error {
         file: String,
     },
 
+    /// A file could not be fetched.
+    #[error("{url}: {reason}")]
+    Network {
+        /// Where it was looked for.
+        url: String,
+        /// What went wrong, or what the server answered.
+        reason: String,
+    },
+    /// A fetched file is not the one that its publisher lists, or became another while it was fetched.
+    #[error("{file} {reason}; nothing of it was used")]
+    Unverified {
+        /// Its name.
+        file: String,
+        /// What gave it away.
+        reason: String,
+    },
+    /// Text that names no model.
+    #[error("{text:?} names no model: {reason}")]
+    ModelName {
+        /// As the user gave it.
+        text: String,
+        /// What it would have to be.
+        reason: String,
+    },
+
     // --- device
     /// The wanted device cannot be had.
     #[error("no usable {wanted} device: {reason}")]
@@ -40,6 +65,15 @@ pub enum Error {
         "the GPU was lost while it was working; start again, with fewer tiles if it happens twice"
     )]
     DeviceLost,
+
+    /// A model that the device cannot hold, known before any weight was read.
+    #[error("this model does not fit: {reason}; {advice}")]
+    DoesNotFit {
+        /// What would be needed and what there is.
+        reason: String,
+        /// What to do instead.
+        advice: String,
+    },
 
     // --- pages and chat
     /// A picture file without a single byte.
@@ -323,6 +357,17 @@ pub enum PackDefect {
         /// Read by this build.
         supported: u64,
     },
+    /// A digest that is not 64 lower-case hex digits.
+    #[error("{0:?} is not a SHA-256")]
+    Digest(String),
+    /// As many chunk digests as no file of this size has.
+    #[error("{found} chunk digests, its size needs {expected}")]
+    Chunks {
+        /// By the size.
+        expected: u64,
+        /// In the manifest.
+        found: u64,
+    },
     /// Not the size that the manifest states.
     #[error("{found} bytes, the manifest says {expected}")]
     Size {
@@ -375,8 +420,12 @@ impl Error {
         match self {
             Self::Io { .. } => "io",
             Self::MissingFile { .. } => "missing-file",
+            Self::Network { .. } => "network",
+            Self::Unverified { .. } => "unverified",
+            Self::ModelName { .. } => "model-name",
             Self::Device { .. } => "device",
             Self::DeviceLost => "device-lost",
+            Self::DoesNotFit { .. } => "does-not-fit",
             Self::ImageEmpty { .. } => "image-empty",
             Self::ImageFormat { .. } => "image-format",
             Self::ImageTruncated { .. } => "image-truncated",

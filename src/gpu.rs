@@ -42,6 +42,54 @@ pub struct Compute {
     pub device: Device,
     /// The adapter's name on a GPU, `None` on the CPU.
     pub adapter: Option<String>,
+    /// What it can hold.
+    pub limits: Limits,
+}
+
+/// What a device can hold, as far as it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the largest tensor.
+    pub tensor: u64,
+    /// Bytes in all. WebGPU does not tell: four times the largest buffer stands for it, since drivers make that a part of
+    /// the memory there is.
+    pub memory: u64,
+}
+
+impl Limits {
+    /// A WebAssembly module's address space.
+    #[cfg(target_arch = "wasm32")]
+    fn cpu() -> Self {
+        Self {
+            tensor: 2 << 30,
+            memory: 4 << 30,
+        }
+    }
+
+    /// The memory that is free, where the system tells.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn cpu() -> Self {
+        let told = std::fs::read_to_string("/proc/meminfo").ok();
+        let free = told.as_deref().and_then(|text| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+            let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some(kib << 10)
+        });
+        Self {
+            tensor: u64::MAX,
+            memory: free.unwrap_or(u64::MAX),
+        }
+    }
+
+    fn gpu(limits: &wgpu::Limits) -> Self {
+        let buffer = limits.max_buffer_size;
+        Self {
+            tensor: buffer.min(limits.max_storage_buffer_binding_size),
+            memory: buffer.saturating_mul(4),
+        }
+    }
 }
 
 impl fmt::Display for Compute {
@@ -59,6 +107,7 @@ impl Compute {
         Self {
             device: Device::flex(),
             adapter: None,
+            limits: Limits::cpu(),
         }
     }
 
@@ -132,7 +181,11 @@ async fn set_up() -> Result<(Compute, Adapter)> {
         .find(|name| !name.is_empty());
     let adapter = Some(name.map_or_else(|| "WebGPU".to_owned(), Clone::clone));
     Ok((
-        Compute { device, adapter },
+        Compute {
+            device,
+            adapter,
+            limits: Limits::gpu(&setup.device.limits()),
+        },
         if software {
             Adapter::Software
         } else {

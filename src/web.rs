@@ -7,12 +7,13 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::chat::{Message, Part, Role};
 use crate::engine::bench::{BenchOptions, Measurement, Shape, bench};
+use crate::engine::fit::{Fit, Use};
 use crate::engine::{GenerateOptions, Model, Picture, Session, Usage};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
 use crate::nn::Precisions;
 use crate::quant::Precision;
-use crate::weights::{Checkpoint, Source};
+use crate::weights::{Checkpoint, Sink, Source};
 
 /// Panics and the GPU runtime's log go to the console: a broken shader is only a log line there.
 #[wasm_bindgen(start)]
@@ -63,18 +64,90 @@ struct WireOptions {
     max_tiles: Option<usize>,
 }
 
+/// How a model is to be loaded, or weighed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireLoad {
+    /// Of a checkpoint, which does not know its own.
+    name: String,
+    device: String,
+    vision: Precision,
+    language: Precision,
+    max_tiles: Option<usize>,
+    context: Option<usize>,
+}
+
+/// The script's side of a model's files.
+#[wasm_bindgen]
+extern "C" {
+    /// `{ read, plan, write }`.
+    pub type Files;
+    /// `(file, start, end) => Promise<Uint8Array | null>`, as [`Source::Script`] asks.
+    #[wasm_bindgen(method, getter)]
+    fn read(this: &Files) -> Function;
+    /// `(plan, fit) => Promise`: told what will be read before it is, and what it needs; a rejection ends the load.
+    #[wasm_bindgen(method, catch)]
+    async fn plan(
+        this: &Files,
+        plan: JsValue,
+        fit: JsValue,
+    ) -> std::result::Result<JsValue, JsValue>;
+    /// `(file, bytes) => Promise`, where the converted checkpoint is to be kept as a pack.
+    #[wasm_bindgen(method, getter)]
+    fn write(this: &Files) -> Option<Function>;
+}
+
+/// SHA-256 of what arrives in pieces, which the browser's own cannot do.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Digest(sha2::Sha256);
+
+#[wasm_bindgen]
+impl Digest {
+    /// Of nothing yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        sha2::Digest::update(&mut self.0, bytes);
+    }
+
+    /// Lower-case hex; ends it.
+    pub fn finish(self) -> String {
+        let digest = sha2::Digest::finalize(self.0);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 #[wasm_bindgen]
 impl Engine {
-    /// Loads the model whose files `read(file, start, end)` hands out, onto `device` ("auto", "gpu", "cpu").
-    /// `on_progress(phase, done, total)` follows the weights.
+    /// Loads a model: `options` are `{ name, device, vision, language, max_tiles, context }`. Refuses one that the device
+    /// cannot hold before any of its weights is read. `on_progress(phase, done, total)` follows the weights.
     pub async fn load(
-        read: Function,
-        device: String,
+        files: Files,
+        options: JsValue,
         on_progress: Function,
     ) -> std::result::Result<Engine, JsValue> {
-        load(read, &device, &on_progress)
+        load(&files, &options, &on_progress)
             .await
             .map_err(|error| thrown(&error))
+    }
+
+    /// What a model needs and whether it fits: the fields of [`Fit`]. `options` are those of [`Self::load`].
+    pub async fn fit(files: Files, options: JsValue) -> std::result::Result<JsValue, JsValue> {
+        let weighed = async {
+            let options = parse::<WireLoad>(&options, "options")?;
+            let checkpoint = Checkpoint::open(Source::Script(files.read())).await?;
+            let compute = Compute::open(options.device.parse()?).await?;
+            Ok(options.fit(&checkpoint, &compute))
+        };
+        match weighed.await {
+            Ok(fit) => Ok(object(&serde_json::json!(fit))),
+            Err(error) => Err(thrown(&error)),
+        }
     }
 
     /// `{ model, device, adapter, max_tiles, image_size, context }`.
@@ -180,9 +253,38 @@ impl Engine {
     }
 }
 
-async fn load(read: Function, device: &str, on_progress: &Function) -> Result<Engine> {
-    let checkpoint = Checkpoint::open(Source::Script(read)).await?;
-    let compute = Compute::open(device.parse()?).await?;
+impl WireLoad {
+    fn precisions(&self) -> Precisions {
+        Precisions {
+            vision: self.vision,
+            language: self.language,
+        }
+    }
+
+    fn fit(&self, checkpoint: &Checkpoint, compute: &Compute) -> Fit {
+        let usage = Use {
+            tiles: self.max_tiles,
+            context: self.context,
+        };
+        Fit::of(checkpoint, self.precisions(), compute.limits, usage)
+    }
+}
+
+/// Data bytes of a shard that a page keeps: small, since it is in memory as a whole.
+const SHARD: usize = 16 << 20;
+
+async fn load(files: &Files, options: &JsValue, on_progress: &Function) -> Result<Engine> {
+    let options = parse::<WireLoad>(options, "options")?;
+    let checkpoint = Checkpoint::open(Source::Script(files.read())).await?;
+    let compute = Compute::open(options.device.parse()?).await?;
+    let fit = options.fit(&checkpoint, &compute);
+    fit.check()?;
+    let plan = object(&serde_json::json!(checkpoint.plan()));
+    let planned = files.plan(plan, object(&serde_json::json!(fit))).await;
+    planned.map_err(|_| Error::Stopped)?;
+    if let (Some(write), None) = (files.write(), checkpoint.name()) {
+        checkpoint.keep(Sink::Script(write), SHARD)?;
+    }
     let mut shown = 0;
     let mut progress = |done: u64, total: u64| {
         let percent = done * 100 / total.max(1);
@@ -196,14 +298,9 @@ async fn load(read: Function, device: &str, on_progress: &Function) -> Result<En
             );
         }
     };
-    let model = Model::load(
-        &checkpoint,
-        compute,
-        Precisions::all(Precision::Q8),
-        &mut progress,
-    )
-    .await?;
-    let name = checkpoint.name().unwrap_or("checkpoint").to_owned();
+    let model = Model::load(&checkpoint, compute, options.precisions(), &mut progress).await?;
+    let name = checkpoint.name().unwrap_or(&options.name).to_owned();
+    checkpoint.finish(&name).await?;
     Ok(Engine {
         name,
         model,

@@ -195,6 +195,72 @@ fn a_pack_answers_as_its_checkpoint() {
 }
 
 #[test]
+fn fit_adds_up() {
+    let fit = json(&["fit", CASE, "--device", "cpu", "--max-tiles", "1", "--json"]);
+    assert_eq!(fit["verdict"], "fits");
+    let bytes = |part: &str| fit[part].as_u64().expect("a count of bytes");
+    let parts = ["vision", "language", "cache", "activations"].map(bytes);
+    assert_eq!(parts.iter().sum::<u64>(), bytes("memory"));
+    assert_eq!(fit["context"], 2048);
+    let table = pagelens(&["fit", CASE, "--device", "cpu"]);
+    assert!(text(&table.stdout).ends_with("fits on the CPU\n"));
+}
+
+/// A program that is ended with the test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_model_behind_a_url_is_fetched_once() {
+    use std::io::{BufRead, BufReader};
+
+    let cache = tempfile::tempdir().expect("a folder");
+    let mut server = Running(
+        Command::new(env!("CARGO_BIN_EXE_pagelens"))
+            .args(["serve", "--port", "0"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the server starts"),
+    );
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("its address");
+    let (model, folder) = (
+        format!("{}/models/tiny", line.trim()),
+        cache.path().to_str().expect("a path in UTF-8"),
+    );
+    let arguments = [
+        "ask",
+        "--model",
+        &model,
+        "--cache",
+        folder,
+        "--device",
+        "cpu",
+        "--json",
+        PICTURE,
+        "What does it say?",
+    ];
+    assert_eq!(json(&arguments)["text"], "INVOICE");
+    drop(server);
+    assert_eq!(json(&arguments)["text"], "INVOICE", "without the server");
+    let empty = tempfile::tempdir().expect("a folder");
+    let elsewhere = empty.path().to_str().expect("a path in UTF-8");
+    fails(
+        &["ask", "--model", &model, "--cache", elsewhere, PICTURE, "?"],
+        &["manifest.json", &model],
+    );
+}
+
+#[test]
 fn eval_scores_answers_and_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| {

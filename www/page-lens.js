@@ -234,7 +234,7 @@ export class PageLensElement extends HTMLElement {
   /** @param {Progress} progress */
   #progress(progress) {
     const { phase, done, total } = progress;
-    if (phase === "download") this.#fetched = { done, total };
+    if (phase === "download" || phase === "cache") this.#fetched = { done, total };
     else this.#placed = total > 0 ? done / total : 0;
     const { done: bytes, total: all } = this.#fetched;
     // One bar over both: fetching is most of the time on a network, placing on the device the rest.
@@ -339,6 +339,8 @@ const WORDS = {
   sample: ["The sample could not be fetched.", "Check the connection, or use a picture of your own."],
   network: ["The model could not be fetched.", "Check the connection, then try again."],
   "missing-file": ["The model is not where this page looks for it.", "The site’s owner has to put it there."],
+  "does-not-fit": ["This model is too large for this device.", "Take a smaller one."],
+  "storage-full": ["There is no room to keep this model.", "Delete another one, or load it without keeping it."],
   damaged: ["The model’s files are damaged.", "The site’s owner has to put them there again."],
   "engine-missing": ["The engine could not be started.", "Reload the page. If that does not help, try a current version of your browser."],
   "engine-crashed": ["The engine stopped unexpectedly.", "Ask again: it starts afresh. If that happens again, try a smaller picture."],
@@ -355,6 +357,7 @@ const SAME = {
   "malformed-shard": "damaged",
   "malformed-tensor": "damaged",
   "missing-tensor": "damaged",
+  unverified: "damaged",
 };
 
 /** For promises whose failure is already on view. */

@@ -14,14 +14,17 @@
  */
 
 import { PageLensError, abortError } from "./error.js";
+import { deleteModel, listModels } from "./cache.js";
 import { packFiles, totalBytes } from "./manifest.js";
 import { prepare } from "./request.js";
+import { place } from "./sources.js";
 
-export { PageLensError };
+export { PageLensError, deleteModel, listModels };
 
 /** @typedef {import("./request.js").ChatRequest} ChatRequest */
 /** @typedef {import("./request.js").ChatMessage} ChatMessage */
-/** @typedef {{ phase: string, done: number, total: number }} Progress phase "download" counts bytes; `total` is 0 while unknown */
+/** @typedef {import("./loading.js").Fit} Fit */
+/** @typedef {{ phase: string, done: number, total: number }} Progress phases "download" and "cache" count bytes; `total` is 0 while unknown */
 /**
  * @typedef {object} EngineInfo
  * @property {string} model
@@ -30,12 +33,24 @@ export { PageLensError };
  * @property {number} max_tiles tiles an image is cut into at most
  * @property {number} image_size side of a tile, in pixels
  * @property {number} context tokens that fit
+ * @property {Fit} fit what it needs
+ * @property {number} heap bytes that the engine's WebAssembly memory grew to while the model was loaded; it never shrinks
  */
 
+/** @typedef {"q8" | "q4" | "f32"} Precision */
 /**
- * @typedef {object} EngineOptions
- * @property {string} model URL of a model folder, relative to the page
+ * @typedef {object} ModelOptions
+ * @property {import("./sources.js").Model} model URL of a folder, owner/name[@revision], picked files, or a directory handle
+ * @property {string} [host] where owner/name is looked for; https://huggingface.co if nothing is said
  * @property {"auto" | "gpu" | "cpu"} [device] auto takes the GPU when there is a real one
+ * @property {{ vision?: Precision, language?: Precision }} [precision] of a checkpoint's encoder (q8) and decoder (q4, its embeddings q8); a pack keeps its own
+ * @property {number} [max_tiles] tiles of a page that there must be room for; the model's own limit if nothing is said
+ * @property {number} [context] tokens of a conversation that there must be room for
+ */
+/**
+ * @typedef {ModelOptions & EngineExtras} EngineOptions
+ * @typedef {object} EngineExtras
+ * @property {boolean} [cache] whether the model is kept in this site's storage; true if nothing is said
  * @property {(progress: Progress) => void} [onProgress] of loading, also when a new worker has to load again
  * @property {AbortSignal} [signal] ends the loading
  */
@@ -79,18 +94,32 @@ export async function createEngine(options) {
  */
 export async function modelBytes(model) {
   try {
-    const response = await fetch(new URL("manifest.json", folder(model)));
+    const where = place(model);
+    if (where.kind !== "url") return null;
+    const response = await fetch(new URL("manifest.json", where.url));
     return totalBytes(packFiles(new Uint8Array(await response.arrayBuffer()))) || null;
   } catch {
     return null;
   }
 }
 
-/** @param {string} model */
-function folder(model) {
-  const url = new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href);
-  if (!url.pathname.endsWith("/")) url.pathname += "/";
-  return url;
+/**
+ * What a model needs and whether it fits here, from its config and headers: none of its weights is fetched.
+ * @param {ModelOptions} options
+ * @returns {Promise<Fit>}
+ */
+export async function weighModel(options) {
+  const link = new Link();
+  try {
+    return /** @type {Fit} */ (await link.send({ type: "fit", ...wire(options) }, [], () => {}).result);
+  } finally {
+    link.close(disposed());
+  }
+}
+
+/** What the worker is told of a model. @param {ModelOptions} options */
+function wire({ model, host, device = "auto", precision: { vision = "q8", language = "q4" } = {}, max_tiles, context }) {
+  return { model: place(model, host), options: { device, vision, language, max_tiles, context } };
 }
 
 /** A loaded model, and the queue in front of it. Made by createEngine. */
@@ -105,7 +134,8 @@ export class Engine {
 
   /** @param {EngineOptions} options */
   constructor(options) {
-    if (typeof options?.model !== "string" || options.model === "") throw new PageLensError("invalid-request", "model must be the URL of a model folder.");
+    if (!options?.model) throw new PageLensError("invalid-request", "model must be a URL, owner/name, files, or a directory handle.");
+    place(options.model, options.host);
     if (!["auto", "gpu", "cpu"].includes(options.device ?? "auto")) throw new PageLensError("invalid-request", `device is “${options.device}”; it must be auto, gpu or cpu.`);
     this.#options = options;
   }
@@ -146,13 +176,14 @@ export class Engine {
     if (this.#disposed) throw disposed();
     if (signal?.aborted) throw abortError();
     if (this.#link?.alive) return this.#link;
-    const { model, device = "auto", onProgress } = this.#options;
+    const { cache = true, onProgress } = this.#options;
+    if (cache) void navigator.storage?.persist?.(); // the browser may say no, and then may delete the model when space is short
     const link = new Link();
     this.#link = link;
     const abort = () => link.close(abortError());
     signal?.addEventListener("abort", abort);
     try {
-      const load = link.send({ type: "load", model: folder(model).href, device }, [], (message) => {
+      const load = link.send({ type: "load", cache, ...wire(this.#options) }, [], (message) => {
         if (message.type === "progress") onProgress?.({ phase: message.phase, done: message.done, total: message.total });
       });
       this.#info = Object.freeze(/** @type {EngineInfo} */ (await load.result));

@@ -6,16 +6,21 @@
  * never reused within one worker.
  *
  * Page to worker:
- *   load      { model, device }                    Sent once, first. `model` is the absolute URL of a folder, ending in "/".
+ *   load      { model, cache, options }            Sent once, first. `model` is a Place (sources.js); without `cache` nothing
+ *                                                  is kept; `options` are the engine's.
+ *   fit       { model, options }                   Instead of load: weighs a model. The worker is of no use afterwards.
  *   generate  { messages, images, options, stop }  `images` are file bytes, transferred; `messages` point at them by index.
  *   stop      { }                                  `id` is that of the request to stop. Nothing is answered to the stop
  *                                                  itself; the stopped request ends in `done` with stop_reason "abort".
  * Worker to page:
- *   progress  { phase, done, total }  For load: phase "download" in bytes, then the engine's own phases. For generate: the
- *                                     engine's phases before the first token. `total` is 0 while it is not known.
+ *   progress  { phase, done, total }  For load: "waiting" while another tab loads the same model, "download" in bytes from
+ *                                     the network, "cache" in bytes from this site's storage, and the engine's own phases.
+ *                                     For generate: the engine's phases before the first token. `total` is 0 while it is
+ *                                     not known.
  *   started   { prompt_tokens, image_tokens, tiles }  The prompt has been read; tokens follow.
  *   token     { text }                                A piece of the answer, never half a character.
- *   done      { result }              The request is over. load: the engine's info; generate: { stop_reason, usage }.
+ *   done      { result }              The request is over. load: the engine's info with `fit`; fit: that alone; generate:
+ *                                     { stop_reason, usage }.
  *   error     { code, message, dead } The request is over. With `dead` the worker cannot go on (a wasm trap leaves the
  *                                     engine in an unknown state, and a failed load leaves none): the page ends it, and the
  *                                     next request starts a new one.
@@ -27,7 +32,7 @@
  * token.
  */
 
-import { packFiles, totalBytes } from "./manifest.js";
+import { withFiles, withHeaders } from "./loading.js";
 import { StopText } from "./stop.js";
 
 /**
@@ -40,11 +45,17 @@ import { StopText } from "./stop.js";
  * @property {(messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, report: Report) => Promise<{ prompt_tokens: number, image_tokens: number, tiles: number[] }>} start
  * @property {() => Promise<Step>} next
  * @property {() => WasmUsage} finish
- * @typedef {(file: string, start: number, end: number) => Promise<Uint8Array | null>} Read
- * @typedef {{ default: () => Promise<unknown>, Engine: { load: (read: Read, device: string, report: Report) => Promise<WasmEngine> } }} WasmModule
+ * @typedef {import("./loading.js").Files} Files
+ * @typedef {import("./loading.js").Fit} Fit
+ * @typedef {{ device: "auto" | "gpu" | "cpu", vision: string, language: string, max_tiles?: number, context?: number }} LoadOptions
+ * @typedef {object} WasmModule
+ * @property {() => Promise<{ memory?: WebAssembly.Memory }>} default
+ * @property {{ load: (files: Files, options: LoadOptions & { name: string }, report: Report) => Promise<WasmEngine>, fit: (files: Files, options: LoadOptions & { name: string }) => Promise<Fit> }} Engine
+ * @property {new () => { update: (bytes: Uint8Array) => void, finish: () => string }} Digest
  */
 
-/** @typedef {{ id: number, type: "load", model: string, device: "auto" | "gpu" | "cpu" }} LoadMessage */
+/** @typedef {{ id: number, type: "load", model: import("./sources.js").Place, cache: boolean, options: LoadOptions }} LoadMessage */
+/** @typedef {{ id: number, type: "fit", model: import("./sources.js").Place, options: LoadOptions }} FitMessage */
 /** @typedef {{ role: string, content: ({ type: "text", text: string } | { type: "image", index: number })[] }} WireMessage */
 /** @typedef {{ id: number, type: "generate", messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, stop: string[] }} GenerateMessage */
 /** @typedef {{ id: number, type: "stop" }} StopMessage */
@@ -71,10 +82,13 @@ const stopped = new Set();
 const post = /** @type {(message: object) => void} */ (self.postMessage.bind(self));
 
 self.addEventListener("message", (event) => {
-  const message = /** @type {LoadMessage | GenerateMessage | StopMessage} */ (event.data);
+  const message = /** @type {LoadMessage | FitMessage | GenerateMessage | StopMessage} */ (event.data);
   switch (message.type) {
     case "load":
       void answer(message.id, true, () => load(message));
+      break;
+    case "fit":
+      void answer(message.id, true, () => fit(message));
       break;
     case "generate":
       void answer(message.id, false, () => generate(message));
@@ -126,23 +140,37 @@ function codeOf(error) {
   return typeof code === "string" ? code : null;
 }
 
-/** @param {LoadMessage} message */
-async function load({ id, model, device }) {
+/** @returns {Promise<{ pkg: WasmModule, memory?: WebAssembly.Memory }>} */
+async function engineModule() {
   /** @type {WasmModule} */
   const pkg = await import(/** @type {string} */ ("./pkg/pagelens.js")).catch((error) => {
     throw new Failure("engine-missing", `The engine (pkg/pagelens.js) could not be loaded: ${error.message}`);
   });
-  await pkg.default().catch((error) => {
+  const { memory } = await pkg.default().catch((error) => {
     throw new Failure("engine-missing", `The engine's WebAssembly could not be started: ${error.message}`);
   });
-  const files = new Files(model, (done, total) => post({ id, type: "progress", phase: "download", done, total }));
-  try {
-    engine = await pkg.Engine.load(files.read, device, (phase, done, total) => post({ id, type: "progress", phase, done, total }));
-  } catch (error) {
-    throw files.failure ?? error;
-  }
-  const info = engine.info();
-  return device === "auto" && info.device === "cpu" ? { ...info, adapter: await adapterName() } : info;
+  return { pkg, memory };
+}
+
+/** @param {LoadMessage} message */
+async function load({ id, model, cache, options }) {
+  const { pkg, memory } = await engineModule();
+  const report = (/** @type {string} */ phase, /** @type {number} */ done, /** @type {number} */ total) => post({ id, type: "progress", phase, done, total });
+  /** @type {Fit | undefined} */
+  let fit;
+  const wanted = { place: model, cache, precisions: `${options.vision}-${options.language}` };
+  engine = await withFiles(wanted, report, () => new pkg.Digest(), (files, name) => {
+    const plan = files.plan;
+    return pkg.Engine.load({ ...files, plan: (spans, weighed) => plan(spans, (fit = weighed)) }, { ...options, name }, report);
+  });
+  const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength };
+  return options.device === "auto" && info.device === "cpu" ? { ...info, adapter: await adapterName() } : info;
+}
+
+/** @param {FitMessage} message */
+async function fit({ model, options }) {
+  const { pkg } = await engineModule();
+  return withHeaders(model, (files, name) => pkg.Engine.fit(files, { ...options, name }));
 }
 
 /** The adapter that auto has passed over: why it runs on the CPU. Empty where there is none. */
@@ -192,108 +220,4 @@ function turn() {
     turns.push(resolve);
     channel.port2.postMessage(null);
   });
-}
-
-/** The files of one model folder, read over HTTP, whole or by range. */
-class Files {
-  /** @type {string} */ #base;
-  /** @type {(done: number, total: number) => void} */ #onBytes;
-  #done = 0;
-  /** @type {Map<string, number>} what a manifest says of the others */ #sizes = new Map();
-  #total = 0;
-  #reported = -Infinity;
-  /** @type {{ file: string, bytes: Uint8Array } | null} the last file that a server without ranges sent whole */
-  #whole = null;
-  /** @type {Failure | null} what went wrong here, in more detail than the engine can tell */
-  failure = null;
-
-  /** @param {string} base @param {(done: number, total: number) => void} onBytes */
-  constructor(base, onBytes) {
-    this.#base = base;
-    this.#onBytes = onBytes;
-  }
-
-  /**
-   * Bytes `start..end` of a file, or all of it when `end` is negative; null when there is no such file.
-   * @param {string} file
-   * @param {number} start
-   * @param {number} end
-   * @returns {Promise<Uint8Array | null>}
-   */
-  read = async (file, start, end) => {
-    try {
-      return await this.#read(file, start, end);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.failure = error instanceof Failure ? error : new Failure("network", `${file} could not be fetched: ${reason}`);
-      throw this.failure;
-    }
-  };
-
-  /** @param {string} file @param {number} start @param {number} end @returns {Promise<Uint8Array | null>} */
-  async #read(file, start, end) {
-    const ranged = end >= 0;
-    if (ranged && start >= end) return new Uint8Array(0);
-    if (ranged && this.#whole?.file === file) return slice(this.#whole.bytes, file, start, end);
-    const response = await fetch(new URL(file, this.#base), ranged ? { headers: { Range: `bytes=${start}-${end - 1}` } } : {});
-    if (response.status === 404) return null;
-    if (!response.ok) throw new Failure("network", `${file} could not be fetched: the server answered ${response.status}.`);
-    if (ranged && response.status === 206) {
-      const bytes = await this.#body(response, end - start);
-      if (bytes.length !== end - start) throw new Failure("network", `${file}: the server sent ${bytes.length} bytes instead of ${end - start}.`);
-      return bytes;
-    }
-    const manifest = file === "manifest.json";
-    const bytes = await this.#body(response, this.#sizes.get(file) ?? 0, !manifest);
-    if (manifest) {
-      this.#sizes = packFiles(bytes);
-      this.#total = totalBytes(this.#sizes);
-    }
-    if (!ranged) return bytes;
-    this.#whole = { file, bytes };
-    return slice(bytes, file, start, end);
-  }
-
-  /**
-   * @param {Response} response
-   * @param {number} expected length where it is known, else 0
-   * @param {boolean} [counted] as a part of the model
-   * @returns {Promise<Uint8Array>}
-   */
-  async #body(response, expected, counted = true) {
-    let bytes = new Uint8Array(expected || 65536);
-    let length = 0;
-    const reader = response.body?.getReader();
-    for (;;) {
-      const part = await reader?.read();
-      if (!part || part.done) break;
-      if (length + part.value.length > bytes.length) {
-        const grown = new Uint8Array(Math.max(2 * bytes.length, length + part.value.length));
-        grown.set(bytes);
-        bytes = grown;
-      }
-      bytes.set(part.value, length);
-      length += part.value.length;
-      if (counted) this.#count(part.value.length);
-    }
-    if (counted) this.#report();
-    return bytes.subarray(0, length);
-  }
-
-  /** @param {number} bytes */
-  #count(bytes) {
-    this.#done += bytes;
-    if (performance.now() - this.#reported > 50) this.#report();
-  }
-
-  #report() {
-    this.#reported = performance.now();
-    this.#onBytes(this.#total > 0 ? Math.min(this.#done, this.#total) : this.#done, this.#total);
-  }
-}
-
-/** @param {Uint8Array} bytes @param {string} file @param {number} start @param {number} end */
-function slice(bytes, file, start, end) {
-  if (end > bytes.length) throw new Failure("network", `${file} ends at byte ${bytes.length}; bytes up to ${end} were expected.`);
-  return bytes.subarray(start, end);
 }

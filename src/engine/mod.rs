@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod bench;
+pub mod fit;
 pub mod model;
 pub mod session;
 pub mod trace;

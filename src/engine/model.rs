@@ -17,10 +17,10 @@ use crate::vision::projector::Projector;
 use crate::weights::Checkpoint;
 
 /// Rows that go through the decoder at once: bounds the widest activation well below WebGPU's 128 MiB binding.
-const PREFILL_ROWS: usize = 1024;
+pub(super) const PREFILL_ROWS: usize = 1024;
 
 /// The longest context that angles are made for, however many positions the checkpoint names.
-const CONTEXT_CEILING: usize = 32_768;
+pub(super) const CONTEXT_CEILING: usize = 32_768;
 
 /// Encoder, projector, decoder and tokenizer of one checkpoint.
 pub struct Model {

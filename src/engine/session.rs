@@ -60,7 +60,7 @@ pub struct Session {
 }
 
 /// Cache positions are allocated in steps of this many.
-const CONTEXT_STEP: usize = 1024;
+pub(super) const CONTEXT_STEP: usize = 1024;
 
 impl Session {
     /// An empty conversation.

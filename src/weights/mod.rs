@@ -1,26 +1,35 @@
 //! Checkpoints: a Hugging Face folder or one of our packs, handed out one canonical tensor at a time.
 //!
 //! A Hugging Face folder is converted, and quantized where wanted, while it is read; a pack hands out what it stores. Both
-//! go through [`Checkpoint::weight`], and packing a folder is reading all of it and writing it down.
+//! go through [`Checkpoint::weight`], and packing a folder is reading all of it while [`Checkpoint::keep`] writes it down.
 
 mod import;
 mod pack;
-mod safetensors;
-mod source;
+mod plan;
 #[cfg(not(target_arch = "wasm32"))]
+mod remote;
+mod safetensors;
+mod sink;
+mod source;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use half::f16;
 
+pub use self::plan::{Listed, Plan, Span};
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::remote::{Address, HOST, Place, Remote, cache_folder};
+pub use self::sink::Sink;
 pub use self::source::Source;
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::writer::write_pack;
 
 use self::import::Import;
 use self::pack::Pack;
+use self::writer::Writer;
 use crate::config::{ModelConfig, TensorSpec};
 use crate::error::{Error, Result};
 use crate::quant::{Precision, QuantKind, QuantizedMatrix};
@@ -46,6 +55,8 @@ pub struct Checkpoint {
     store: Store,
     specs: BTreeMap<String, TensorSpec>,
     read: AtomicU64,
+    /// Writes down what is handed out.
+    kept: Mutex<Option<Writer>>,
 }
 
 #[derive(Debug)]
@@ -71,6 +82,7 @@ impl Checkpoint {
             store,
             specs: BTreeMap::new(),
             read: AtomicU64::new(0),
+            kept: Mutex::new(None),
         };
         let specs = checkpoint.config().tensors().into_iter();
         checkpoint.specs = specs.map(|spec| (spec.name.clone(), spec)).collect();
@@ -138,9 +150,64 @@ impl Checkpoint {
         }
     }
 
+    /// Brings what [`Self::weight`] will read into the cache, where it is on a server; `progress` is told (done, total)
+    /// bytes.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn fetch(&self, progress: impl FnMut(u64, u64)) -> Result<()> {
+        match &self.source {
+            Source::Remote(remote) => remote.fetch(&self.plan(), progress),
+            Source::Folder(_) | Source::Memory(_) => Ok(()),
+        }
+    }
+
     /// How many of [`Self::bytes`] have been read so far.
     pub fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// The block layout that a tensor will have where `vision` and `language` are asked for, `None` for dense values.
+    pub fn layout(
+        &self,
+        spec: &TensorSpec,
+        vision: Precision,
+        language: Precision,
+    ) -> Option<QuantKind> {
+        match &self.store {
+            Store::Pack(pack) => pack.kind(&spec.name),
+            Store::Folder(_) | Store::Noise(..) => spec.precision(vision, language).quant(),
+        }
+    }
+
+    /// From here on writes what is handed out to `out`, in shards of at most `shard` bytes: a pack, once [`Self::finish`]
+    /// is called after every tensor of [`ModelConfig::tensors`] has been read in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyPacked`] where this is a pack.
+    pub fn keep(&self, out: Sink, shard: usize) -> Result<()> {
+        if let Some(name) = self.name() {
+            return Err(Error::AlreadyPacked { name: name.into() });
+        }
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Writer::new(out, shard));
+        Ok(())
+    }
+
+    /// Completes the pack that [`Self::keep`] began, under this name.
+    pub async fn finish(&self, name: &str) -> Result<()> {
+        match self.take_kept() {
+            Some(writer) => {
+                let tokenizer = self.tokenizer().await?;
+                writer.finish(name, self.config(), &tokenizer).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn take_kept(&self) -> Option<Writer> {
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Reads one canonical tensor of [`ModelConfig::tensors`]. A folder converts it to `precision`, or to the nearest this
@@ -162,6 +229,10 @@ impl Checkpoint {
                     return Err(Error::NotFinite {
                         tensor: name.into(),
                     });
+                }
+                if let Some(mut writer) = self.take_kept() {
+                    writer.add(name, &weight, stored).await?;
+                    *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
                 }
                 (weight, recipe.bytes(&import.tensors))
             }

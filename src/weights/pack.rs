@@ -4,7 +4,8 @@
 //! name and config, and of every other file its size and SHA-256; each shard's entry lists its tensors in load order. A
 //! canonical tensor X is stored as `X` (F32, or F16 for a matrix), or in blocks as `X.q8` or `X.q4` (U32 words) beside
 //! `X.scale` (F16). A tensor too large for a shard is cut by rows into `X.part0`, `X.part1`, ..., each stored like a
-//! tensor. A shard is read as a whole, verified, and kept only until the next one is needed.
+//! tensor. A shard is read as a whole, verified, and kept only until the next one is needed. A file of more than
+//! [`CHUNK`] bytes also has the SHA-256 of each of its chunks, so that a download knows which of them is wrong.
 //!
 //! Packing the same checkpoint twice gives the same bytes.
 
@@ -28,6 +29,9 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const FORMAT: u64 = 1;
 /// Suffix of a block matrix's scales.
 pub(super) const SCALE: &str = "scale";
+/// Bytes of a file that are fetched, verified and kept as one.
+pub(super) const CHUNK: usize = 4 << 20;
+
 /// manifest.json.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,13 +44,16 @@ pub(super) struct Manifest {
 }
 
 /// A file of the pack other than the manifest.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) name: String,
     pub(super) size: u64,
     /// 64 lower-case hex digits.
     pub(super) sha256: String,
+    /// The same of each chunk; left out where the file is a single one, and in older packs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) chunks: Vec<String>,
 }
 
 /// A shard and what is in it.
@@ -100,12 +107,12 @@ impl Pack {
         }
         let manifest: Manifest = safetensors::json(MANIFEST, manifest)?;
         manifest.config.validate()?;
-        check_plain_name(MANIFEST, &manifest.tokenizer.name)?;
+        manifest.tokenizer.check()?;
 
         let file = |shard: usize| &manifest.shards[shard].file.name;
         let mut stored = BTreeMap::new();
         for (i, shard) in manifest.shards.iter().enumerate() {
-            check_plain_name(MANIFEST, &shard.file.name)?;
+            shard.file.check()?;
             for tensor in &shard.tensors {
                 if let Some(first) = stored.insert(tensor.as_str(), i) {
                     return Err(TensorDefect::Duplicate(file(first).clone()).of(file(i), tensor));
@@ -142,6 +149,11 @@ impl Pack {
     /// tokenizer.json, verified.
     pub(super) async fn tokenizer(&self, source: &Source) -> Result<Vec<u8>> {
         self.manifest.tokenizer.read(source).await
+    }
+
+    /// The block layout a tensor is stored in, or `None` where it is dense.
+    pub(super) fn kind(&self, name: &str) -> Option<QuantKind> {
+        self.pieces[name][0].kind
     }
 
     /// A tensor as it is stored, and the bytes that had to be read for it.
@@ -190,6 +202,37 @@ impl Pack {
 }
 
 impl File {
+    /// What the manifest says of a file of these bytes.
+    pub(super) fn of(name: &str, bytes: &[u8]) -> Self {
+        let chunks = match bytes.len() {
+            0..=CHUNK => Vec::new(),
+            _ => bytes.chunks(CHUNK).map(sha256).collect(),
+        };
+        Self {
+            name: name.into(),
+            size: bytes.len() as u64,
+            sha256: sha256(bytes),
+            chunks,
+        }
+    }
+
+    /// Refuses a name outside the folder, digests that are none, and chunks that do not add up to the file.
+    fn check(&self) -> Result<()> {
+        check_plain_name(MANIFEST, &self.name)?;
+        let digest = |text: &str| {
+            text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let mut digests = self.chunks.iter().chain([&self.sha256]);
+        if let Some(odd) = digests.find(|text| !digest(text)) {
+            return Err(PackDefect::Digest(odd.clone()).of(&self.name));
+        }
+        let (expected, found) = (self.size.div_ceil(CHUNK as u64), self.chunks.len() as u64);
+        match found == 0 || found == expected {
+            true => Ok(()),
+            false => Err(PackDefect::Chunks { expected, found }.of(&self.name)),
+        }
+    }
+
     /// The whole file, if it is the one the manifest was written for.
     async fn read(&self, source: &Source) -> Result<Vec<u8>> {
         let Some(bytes) = source.read_all(&self.name).await? else {
@@ -330,4 +373,20 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_more_than_a_chunk_lists_each() {
+        let mut bytes = vec![7; CHUNK];
+        assert!(File::of("a", &bytes).chunks.is_empty());
+        bytes.push(8);
+        let file = File::of("a", &bytes);
+        assert_eq!(file.chunks, [sha256(&bytes[..CHUNK]), sha256(&[8])]);
+        assert_eq!(file.sha256, sha256(&bytes));
+        assert!(file.check().is_ok());
+    }
 }

@@ -13,6 +13,9 @@ pub enum Source {
     /// A folder on disk. Reads block.
     #[cfg(not(target_arch = "wasm32"))]
     Folder(PathBuf),
+    /// A folder on a server, through the cache. Reads block.
+    #[cfg(not(target_arch = "wasm32"))]
+    Remote(Box<super::Remote>),
     /// Whole files in memory, by name.
     Memory(BTreeMap<String, Vec<u8>>),
     /// A JavaScript function `(file, start, end) => Promise<Uint8Array | null>`: the bytes `start..end`, fewer where the
@@ -22,11 +25,24 @@ pub enum Source {
 }
 
 impl Source {
+    /// The files of a model, wherever it lies; those of a server are kept in the folder `cache`.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn at(address: super::Address, cache: &std::path::Path) -> Result<Self> {
+        Ok(match address {
+            super::Address::Folder(folder) => Self::Folder(folder),
+            super::Address::Remote(place) => {
+                Self::Remote(Box::new(super::Remote::open(&place, cache)?))
+            }
+        })
+    }
+
     /// The bytes `range` of `file`, fewer where the file ends inside it.
     pub async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
         let bytes = match self {
             #[cfg(not(target_arch = "wasm32"))]
             Self::Folder(folder) => disk(&folder.join(file), Some(range))?,
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Remote(remote) => remote.read(file, range)?,
             Self::Memory(files) => files.get(file).map(|bytes| {
                 let end = clamp(range.end, bytes.len());
                 bytes[clamp(range.start, end)..end].to_vec()
@@ -42,6 +58,8 @@ impl Source {
         match self {
             #[cfg(not(target_arch = "wasm32"))]
             Self::Folder(folder) => disk(&folder.join(file), None),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Remote(remote) => remote.read_all(file),
             Self::Memory(files) => Ok(files.get(file).cloned()),
             #[cfg(target_arch = "wasm32")]
             Self::Script(read) => script(read, file, 0.0, -1.0).await,
@@ -55,6 +73,8 @@ impl Source {
             Self::Folder(folder) => std::fs::metadata(folder.join(file))
                 .ok()
                 .map(|meta| meta.len()),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Remote(remote) => remote.size(file),
             Self::Memory(files) => files.get(file).map(|bytes| bytes.len() as u64),
             #[cfg(target_arch = "wasm32")]
             Self::Script(_) => None,
@@ -104,10 +124,7 @@ async fn script(
 
     let failed = |thrown: JsValue| Error::Io {
         path: file.into(),
-        reason: match thrown.dyn_ref::<js_sys::Error>() {
-            Some(error) => error.message().into(),
-            None => format!("{thrown:?}"),
-        },
+        reason: words(&thrown),
     };
     let answer = read
         .call3(&JsValue::NULL, &file.into(), &start.into(), &end.into())
@@ -125,4 +142,15 @@ async fn script(
         )));
     }
     Ok(Some(bytes.to_vec()))
+}
+
+/// What a script threw, in words.
+#[cfg(target_arch = "wasm32")]
+pub(super) fn words(thrown: &wasm_bindgen::JsValue) -> String {
+    use wasm_bindgen::JsCast;
+
+    match thrown.dyn_ref::<js_sys::Error>() {
+        Some(error) => error.message().into(),
+        None => format!("{thrown:?}"),
+    }
 }

@@ -1,69 +1,53 @@
-//! Writing packs.
-
-use std::fs;
-use std::path::Path;
+//! Writing packs, a shard at a time.
 
 use ::safetensors::Dtype;
 use ::safetensors::tensor::TensorView;
 use half::f16;
 
+use super::Weight;
 use super::import::TOKENIZER;
-use super::pack::{FORMAT, File, MANIFEST, Manifest, SCALE, Shard, part, sha256};
-use super::{Checkpoint, Weight};
-use crate::error::{Error, Result};
+use super::pack::{FORMAT, File, MANIFEST, Manifest, SCALE, Shard, part};
+use super::sink::Sink;
+use crate::config::ModelConfig;
+use crate::error::Result;
 use crate::quant::{BLOCK, Precision};
 
-/// Most data bytes of a shard.
+/// Most data bytes of a shard on disk.
+#[cfg(not(target_arch = "wasm32"))]
 const SHARD: usize = 64 << 20;
 
 /// Converts a Hugging Face checkpoint into a pack in the new or empty folder `out`, the encoder and projector at
 /// precision `vision`, the decoder at `language`. `progress` gets bytes read and bytes in all after each tensor.
+#[cfg(not(target_arch = "wasm32"))]
 pub async fn write_pack(
-    checkpoint: &Checkpoint,
-    out: &Path,
+    checkpoint: &super::Checkpoint,
+    out: &std::path::Path,
     name: &str,
     vision: Precision,
     language: Precision,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<()> {
-    if let Some(name) = checkpoint.name() {
-        return Err(Error::AlreadyPacked { name: name.into() });
+    let failed = |reason: String| crate::error::Error::Io {
+        path: out.display().to_string(),
+        reason,
+    };
+    std::fs::create_dir_all(out).map_err(|e| failed(e.to_string()))?;
+    let mut entries = std::fs::read_dir(out).map_err(|e| failed(e.to_string()))?;
+    if entries.next().is_some() {
+        return Err(failed("the folder is not empty".into()));
     }
-    fs::create_dir_all(out).map_err(|e| failed(out, &e))?;
-    if fs::read_dir(out)
-        .map_err(|e| failed(out, &e))?
-        .next()
-        .is_some()
-    {
-        return Err(Error::Io {
-            path: out.display().to_string(),
-            reason: "the folder is not empty".into(),
-        });
-    }
-    let mut writer = Writer::new(out, SHARD);
+    checkpoint.keep(Sink::Folder(out.to_owned()), SHARD)?;
     let before = checkpoint.bytes_read();
     for spec in checkpoint.config().tensors() {
         let precision = spec.precision(vision, language);
-        let weight = checkpoint.weight(&spec.name, precision).await?;
-        writer.add(&spec.name, &weight, precision)?;
+        checkpoint.weight(&spec.name, precision).await?;
         progress(checkpoint.bytes_read() - before, checkpoint.bytes());
     }
-    writer.flush()?;
-    let tokenizer = writer.write(TOKENIZER, &checkpoint.tokenizer().await?)?;
-    let config = checkpoint.config().clone();
-    let manifest = Manifest {
-        format: FORMAT,
-        name: name.into(),
-        config,
-        tokenizer,
-        shards: writer.shards,
-    };
-    let json = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
-    let path = out.join(MANIFEST);
-    fs::write(&path, json).map_err(|e| failed(&path, &e))
+    checkpoint.finish(name).await
 }
 
 /// A tensor as it will be stored.
+#[derive(Debug)]
 struct Stored {
     name: String,
     dtype: Dtype,
@@ -72,8 +56,9 @@ struct Stored {
 }
 
 /// Fills one shard after the other.
-struct Writer<'a> {
-    out: &'a Path,
+#[derive(Debug)]
+pub(super) struct Writer {
+    out: Sink,
     /// Most data bytes of a shard.
     limit: usize,
     /// What the next shard will hold, in load order.
@@ -83,8 +68,8 @@ struct Writer<'a> {
     shards: Vec<Shard>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(out: &'a Path, limit: usize) -> Self {
+impl Writer {
+    pub(super) fn new(out: Sink, limit: usize) -> Self {
         let (stored, shards) = (Vec::new(), Vec::new());
         Self {
             out,
@@ -96,7 +81,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a weight, cut by rows where no shard could hold it.
-    fn add(&mut self, name: &str, weight: &Weight, precision: Precision) -> Result<()> {
+    pub(super) async fn add(
+        &mut self,
+        name: &str,
+        weight: &Weight,
+        precision: Precision,
+    ) -> Result<()> {
         let (rows, row_bytes) = match weight {
             Weight::Dense { shape, data } => (shape[0], size_of_val(data.as_slice()) / shape[0]),
             Weight::Quantized(matrix) => (matrix.rows, matrix.bytes() / matrix.rows),
@@ -112,7 +102,7 @@ impl<'a> Writer<'a> {
             let pieces = cut(stem, weight, precision, start, end);
             let size: usize = pieces.iter().map(|piece| piece.bytes.len()).sum();
             if self.size + size > self.limit {
-                self.flush()?;
+                self.flush().await?;
             }
             self.size += size;
             self.stored.extend(pieces);
@@ -120,8 +110,28 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Writes the last shard, the tokenizer and, last of all, the manifest: a folder without one is no pack.
+    pub(super) async fn finish(
+        mut self,
+        name: &str,
+        config: &ModelConfig,
+        tokenizer: &[u8],
+    ) -> Result<()> {
+        self.flush().await?;
+        self.out.write(TOKENIZER, tokenizer).await?;
+        let manifest = Manifest {
+            format: FORMAT,
+            name: name.into(),
+            config: config.clone(),
+            tokenizer: File::of(TOKENIZER, tokenizer),
+            shards: self.shards,
+        };
+        let json = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
+        self.out.write(MANIFEST, &json).await
+    }
+
     /// Writes what has been added as a shard.
-    fn flush(&mut self) -> Result<()> {
+    async fn flush(&mut self) -> Result<()> {
         if self.stored.is_empty() {
             return Ok(());
         }
@@ -132,24 +142,13 @@ impl<'a> Writer<'a> {
         });
         let bytes =
             ::safetensors::serialize(views, None).expect("distinct names and whole tensors");
-        let file = self.write(
-            &format!("weights-{:05}.safetensors", self.shards.len() + 1),
-            &bytes,
-        )?;
         let tensors = self.stored.drain(..).map(|stored| stored.name).collect();
-        self.shards.push(Shard { file, tensors });
         self.size = 0;
+        let name = format!("weights-{:05}.safetensors", self.shards.len() + 1);
+        self.out.write(&name, &bytes).await?;
+        let file = File::of(&name, &bytes);
+        self.shards.push(Shard { file, tensors });
         Ok(())
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<File> {
-        let path = self.out.join(name);
-        fs::write(&path, bytes).map_err(|e| failed(&path, &e))?;
-        Ok(File {
-            name: name.into(),
-            size: bytes.len() as u64,
-            sha256: sha256(bytes),
-        })
     }
 }
 
@@ -219,13 +218,6 @@ fn cut(
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::Io {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
@@ -235,15 +227,17 @@ mod tests {
     /// Tensors of each shard of a writer with 1 KiB shards that was given two matrices of 20 rows and a vector.
     fn listed(weight: &Weight, precision: Precision) -> Vec<Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = Writer::new(folder.path(), 1 << 10);
+        let mut writer = Writer::new(Sink::Folder(folder.path().to_owned()), 1 << 10);
         let vector = Weight::Dense {
             shape: vec![8],
             data: vec![1.0; 8],
         };
-        writer.add("a", weight, precision).unwrap();
-        writer.add("b", &vector, Precision::F32).unwrap();
-        writer.add("c", weight, precision).unwrap();
-        writer.flush().unwrap();
+        pollster::block_on(async {
+            writer.add("a", weight, precision).await.unwrap();
+            writer.add("b", &vector, Precision::F32).await.unwrap();
+            writer.add("c", weight, precision).await.unwrap();
+            writer.flush().await.unwrap();
+        });
         writer
             .shards
             .into_iter()

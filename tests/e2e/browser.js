@@ -52,3 +52,14 @@ export async function open(context, viewport = { width: 1280, height: 800 }) {
     },
   };
 }
+
+/**
+ * Deletes what a site has stored in this browser.
+ * @param {import("playwright-core").Page} page
+ * @param {string} url
+ */
+export async function forget(page, url) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Storage.clearDataForOrigin", { origin: new URL(url).origin, storageTypes: "all" });
+  await session.detach();
+}

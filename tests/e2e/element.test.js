@@ -5,7 +5,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, open } from "./browser.js";
+import { forget, launch, open } from "./browser.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
 
@@ -35,6 +35,7 @@ function onPage(name, body, { viewport, expected, html } = {}) {
     const { page, close } = await open(browser.context, viewport);
     try {
       server.hold()(); // whatever an earlier test held back
+      await forget(page, server.url);
       await page.goto(html ? `${server.url}fixtures/${html}` : server.url);
       server.log.length = 0;
       await body({ page, ...parts(page) });

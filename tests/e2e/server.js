@@ -1,23 +1,47 @@
 /** Static files over HTTP for the tests: MIME types, ranges, a strict policy on everything, and a mock model on request. */
 
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { eightBillion } from "./eight_billion.js";
 
 const www = fileURLToPath(new URL("../../www/", import.meta.url));
 const here = fileURLToPath(new URL("./", import.meta.url));
+const golden = fileURLToPath(new URL("../golden/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
 
-/** @typedef {{ path: string, range: string | undefined, status: number }[]} Log what was asked for, in order */
+/** @typedef {{ method: string, path: string, range: string | undefined, status: number }[]} Log what was asked for, in order */
 
 export const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'";
 
-/** Bytes of the mock model's one shard; the mock engine checks them. */
-export const shardBytes = 3_000_000;
-const shard = Buffer.from(Uint8Array.from({ length: shardBytes }, (_, at) => at % 251));
-const manifest = Buffer.from(JSON.stringify({ format: 1, name: "mock", tokenizer: { name: "tokenizer.json", size: 0 }, shards: [{ file: { name: "shard.bin", size: shardBytes } }] }));
+export const chunkBytes = 4 << 20;
+/** Bytes of the mock model's one shard, in three chunks; the mock engine checks them. */
+export const shardBytes = 9_000_000;
+/** Bytes of the larger mock models, in eight chunks: "big" is a pack, "raw" a checkpoint. */
+export const bigBytes = 30_000_000;
+const shards = { tiny: pattern(shardBytes), big: pattern(bigBytes), raw: pattern(bigBytes) };
+const sha256 = (/** @type {Buffer} */ bytes) => createHash("sha256").update(bytes).digest("hex");
+const manifests = { tiny: manifest(shards.tiny), big: manifest(shards.big), raw: Buffer.from(JSON.stringify({ raw: true, shards: [{ file: { name: "shard.bin" } }] })) };
+
+/** @param {number} length */
+function pattern(length) {
+  return Buffer.from(Uint8Array.from({ length }, (_, at) => at % 251));
+}
+
+/** @param {Buffer} shard */
+function manifest(shard) {
+  const chunks = Array.from({ length: Math.ceil(shard.length / chunkBytes) }, (_, index) => sha256(shard.subarray(index * chunkBytes, (index + 1) * chunkBytes)));
+  return Buffer.from(JSON.stringify({ format: 1, name: "mock", tokenizer: { name: "tokenizer.json", size: 0, sha256: sha256(Buffer.alloc(0)), chunks: [] }, shards: [{ file: { name: "shard.bin", size: shard.length, sha256: sha256(shard), chunks } }] }));
+}
+
+/**
+ * What goes wrong with one answer: it ends after `cut` bytes, is an error of this `status`, has bit 0 of byte `flip` turned, or
+ * is the `whole` file.
+ * @typedef {{ cut?: number, status?: number, flip?: number, whole?: boolean }} Fault
+ */
 
 /**
  * @param {{ mock?: boolean, ranges?: boolean, pause?: number }} [options] `pause` is the time in ms that each 64 KiB of the
@@ -28,20 +52,37 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
   const log = [];
   /** @type {Promise<void>} */
   let gate = Promise.resolve();
+  /** @type {(path: string, range: string | undefined) => Fault} */
+  let fault = () => ({});
+  let etag = "1";
+  /** Files that are longer than what is here of them. */
+  const virtual = new Map([...(await eightBillion())].map(([name, file]) => [`/checkpoints/eight-billion/${name}`, file]));
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-    let bytes = await read(path, mock);
+    let bytes = virtual.get(path)?.bytes ?? (await read(path, mock));
+    const size = virtual.get(path)?.size ?? bytes?.length ?? 0;
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
     const headers = { "Content-Security-Policy": policy, "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
+    if (path.startsWith("/models/")) Object.assign(headers, { ETag: `"${etag}"` });
     let status = bytes === null ? 404 : 200;
-    if (bytes !== null && range && ranges) {
+    const { cut, status: refused, flip, whole } = path.startsWith("/models/") && request.method === "GET" ? fault(path, request.headers.range) : {};
+    if (refused !== undefined) [status, bytes] = [refused, Buffer.alloc(0)];
+    else if (bytes !== null && range && ranges && !whole) {
       status = 206;
-      Object.assign(headers, { "Content-Range": `bytes ${range[1]}-${range[2]}/${bytes.length}` });
+      Object.assign(headers, { "Content-Range": `bytes ${range[1]}-${range[2]}/${size}` });
       bytes = bytes.subarray(Number(range[1]), Number(range[2]) + 1);
     }
     if (path === "/models/tiny/shard.bin" && range && Number(range[1]) > 0) await gate;
-    log.push({ path, range: request.headers.range, status });
-    response.writeHead(status, { ...headers, "Content-Length": bytes?.length ?? 0 });
+    if (bytes !== null && flip !== undefined) {
+      bytes = Buffer.from(bytes);
+      bytes[flip % bytes.length] ^= 1;
+    }
+    log.push({ method: request.method ?? "", path, range: request.headers.range, status });
+    response.writeHead(status, { ...headers, "Content-Length": request.method === "HEAD" ? size : bytes?.length ?? 0 });
+    if (bytes !== null && cut !== undefined) {
+      response.write(bytes.subarray(0, cut % bytes.length), () => response.destroy());
+      return;
+    }
     if (bytes !== null && pause > 0 && path.startsWith("/models/")) {
       for (let at = 0; at < bytes.length && !response.destroyed; at += 65536) {
         response.write(bytes.subarray(at, at + 65536));
@@ -58,12 +99,18 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
   return {
     url: `http://127.0.0.1:${address.port}/`,
     log,
-    /** Keeps all but the first quarter of the mock model back, until the answer is called. */
+    /** Keeps all but the first chunk of the mock model back, until the answer is called. */
     hold: () => {
       let release = () => {};
       gate = new Promise((resolve) => (release = resolve));
       return release;
     },
+    /** What is here of a file that claims to be longer. @param {string} path */
+    virtual: (path) => virtual.get(path)?.bytes ?? Buffer.alloc(0),
+    /** What goes wrong with each answer of a model's file from here on. @param {(path: string, range: string | undefined) => Fault} next */
+    spoil: (next) => void (fault = next),
+    /** The models' files become other versions of themselves. @param {string} next */
+    version: (next) => void (etag = next),
     close: () => new Promise((resolve) => {
       server.close(() => resolve(undefined));
       server.closeAllConnections();
@@ -96,10 +143,14 @@ export async function spawnServe(program) {
 async function read(path, mock) {
   if (path.endsWith("/")) path += "index.html";
   if (mock && path === "/pkg/pagelens.js") return readFile(join(here, "mock_pkg.js"));
-  if (mock && path === "/models/tiny/manifest.json") return manifest;
-  if (mock && path === "/models/tiny/shard.bin") return shard;
+  const [, model, file] = /^\/models\/(tiny|big|raw)\/(.+)$/.exec(path) ?? [];
+  if (mock && model && file === "manifest.json") return manifests[/** @type {keyof shards} */ (model)];
+  if (mock && model && file === "shard.bin") return shards[/** @type {keyof shards} */ (model)];
   if (mock && path.startsWith("/models/")) return null;
-  const file = path.startsWith("/fixtures/") ? join(here, path) : join(www, path);
-  if (!normalize(file).startsWith(path.startsWith("/fixtures/") ? here : www) || file.endsWith(sep)) return null;
-  return readFile(file).catch(() => null);
+  // The golden checkpoints, as a folder and as repositories of a host that lists nothing.
+  const [, checkpoint] = /^\/(?:checkpoints|hub\/golden)\/([\w-]+(?:\/resolve\/v1)?\/[\w.-]+)$/.exec(path) ?? [];
+  const [root, inside] = checkpoint ? [golden, checkpoint.replace("/resolve/v1", "")] : path.startsWith("/fixtures/") ? [here, path] : [www, path];
+  const found = join(root, inside);
+  if (!normalize(found).startsWith(root) || found.endsWith(sep)) return null;
+  return readFile(found).catch(() => null);
 }

@@ -295,6 +295,37 @@ fn a_file_of_another_hash() {
 }
 
 #[test]
+fn digests_that_are_none_and_chunks_that_do_not_add_up() {
+    for digest in ["", "abc", &"A".repeat(64), &"g".repeat(64)] {
+        let files = bent(|manifest| manifest["tokenizer"]["sha256"] = json!(digest));
+        assert_error!(
+            read(files),
+            Error::Pack {
+                defect: PackDefect::Digest(_),
+                ..
+            },
+            "tokenizer.json",
+            "SHA-256"
+        );
+    }
+    let files = bent(|manifest| {
+        let digest = manifest["shards"][0]["file"]["sha256"].clone();
+        manifest["shards"][0]["file"]["chunks"] = json!([digest, digest]);
+    });
+    assert_error!(
+        read(files),
+        Error::Pack {
+            defect: PackDefect::Chunks {
+                expected: 1,
+                found: 2
+            },
+            ..
+        },
+        SHARD
+    );
+}
+
+#[test]
 fn a_missing_file() {
     for file in [SHARD, "tokenizer.json"] {
         let mut files = plain();

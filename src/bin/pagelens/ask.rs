@@ -7,7 +7,7 @@ use pagelens::chat::{Message, Role};
 use pagelens::engine::{GenerateOptions, Session, StopReason};
 use pagelens::{Error, Result};
 
-use crate::ModelArgs;
+use crate::model::ModelArgs;
 
 /// Ask a question about one or more pictures.
 #[derive(clap::Args)]

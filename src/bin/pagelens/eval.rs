@@ -9,8 +9,8 @@ use pagelens::engine::{GenerateOptions, Model, Session};
 use pagelens::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::ModelArgs;
 use crate::metrics::{Metric, Score};
+use crate::model::ModelArgs;
 
 /// Measure how right a model's answers to a file of questions are.
 ///

@@ -1,4 +1,4 @@
-//! `pagelens`: ask about a picture, measure answers and speed, trace a checkpoint stage by stage, pack a checkpoint, serve the page.
+//! `pagelens`: ask about a picture, measure answers and speed, weigh, trace and pack a checkpoint, serve the page.
 //!
 //! Exit codes: 0 done; 1 failed, with one line on stderr that names the file or key and what is wrong; 2 usage.
 #![expect(clippy::print_stdout, reason = "a command line answers on stdout")]
@@ -6,7 +6,9 @@
 mod ask;
 mod bench;
 mod eval;
+mod fit;
 mod metrics;
+mod model;
 mod pack;
 mod serve;
 mod trace;
@@ -17,11 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use pagelens::chat::{Message, Part, Role};
-use pagelens::engine::{GenerateOptions, Model, Picture};
-use pagelens::gpu::{Compute, DeviceChoice};
-use pagelens::nn::Precisions;
-use pagelens::quant::Precision;
-use pagelens::weights::{Checkpoint, Source};
+use pagelens::engine::Picture;
 use pagelens::{Error, Result};
 
 #[derive(Parser)]
@@ -37,7 +35,9 @@ enum Command {
     Ask(ask::Args),
     /// Write every stage of one answer to a safetensors file, for comparison with a reference.
     Trace(trace::Args),
-    /// Turn a Hugging Face checkpoint folder into a pack.
+    /// Say what a model needs and whether it fits here, before any of its weights is fetched.
+    Fit(fit::Args),
+    /// Turn a Hugging Face checkpoint into a pack.
     Pack(pack::Args),
     /// Measure how right a model's answers to a file of questions are.
     Eval(eval::Args),
@@ -51,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ask(args) => pollster::block_on(ask::run(&args)),
         Command::Trace(args) => pollster::block_on(trace::run(args)),
+        Command::Fit(args) => pollster::block_on(fit::run(&args)),
         Command::Pack(args) => pollster::block_on(pack::run(&args)),
         Command::Eval(args) => pollster::block_on(eval::run(&args)),
         Command::Bench(args) => pollster::block_on(bench::run(&args)),
@@ -62,53 +63,6 @@ fn main() -> ExitCode {
             eprintln!("pagelens: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Which model answers, where it runs, and how much it looks at and says.
-#[derive(clap::Args)]
-struct ModelArgs {
-    /// A checkpoint folder or a pack; the model that ships where none is given.
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// auto, gpu or cpu.
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-    /// Hold a checkpoint's weights as f32, q8 or q4; a pack keeps its own.
-    #[arg(long, default_value = "q8", value_parser = str::parse::<Precision>)]
-    weights: Precision,
-    /// Most tiles a picture is cut into, 1 to 40.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
-    max_tiles: Option<u8>,
-    /// Most tokens of an answer.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    max_tokens: usize,
-}
-
-impl ModelArgs {
-    /// Greedy, within these limits.
-    fn options(&self) -> GenerateOptions {
-        GenerateOptions {
-            max_tokens: self.max_tokens,
-            max_tiles: self.max_tiles.map(usize::from),
-            ..GenerateOptions::default()
-        }
-    }
-
-    /// The model on its device, with a bar on stderr while it loads.
-    async fn load(&self) -> Result<Model> {
-        let folder = match &self.model {
-            Some(folder) => folder.clone(),
-            None => shipped()?,
-        };
-        let checkpoint = Checkpoint::open(Source::Folder(folder)).await?;
-        let compute = Compute::open(self.device).await?;
-        eprintln!("running on the {compute}");
-        let (bar, mut progress) = bar("loading");
-        let precisions = Precisions::all(self.weights);
-        let model = Model::load(&checkpoint, compute, precisions, &mut progress).await?;
-        bar.finish_and_clear();
-        Ok(model)
     }
 }
 

@@ -4,15 +4,19 @@ use std::path::PathBuf;
 
 use pagelens::Result;
 use pagelens::quant::Precision;
-use pagelens::weights::{Checkpoint, Source, write_pack};
+use pagelens::weights::write_pack;
 
-/// Turn a Hugging Face checkpoint folder into a pack.
+use crate::model::{PlaceArgs, fetch};
+
+/// Turn a Hugging Face checkpoint into a pack.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The checkpoint's folder.
-    input: PathBuf,
+    /// The checkpoint: a folder, the URL of one, or owner/name[@revision].
+    input: String,
     /// The folder to write.
     output: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Encoder and projector: q8, q4 or f16.
     #[arg(long, value_name = "PRECISION", default_value = "q8", value_parser = str::parse::<Precision>)]
     vision: Precision,
@@ -22,7 +26,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let checkpoint = Checkpoint::open(Source::Folder(args.input.clone())).await?;
+    let checkpoint = args.place.open(&args.input).await?;
+    fetch(&checkpoint)?;
     let (bar, mut progress) = crate::bar("packing");
     let name = args
         .output
@@ -38,10 +43,6 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     )
     .await?;
     bar.finish_and_clear();
-    eprintln!(
-        "packed {} into {}",
-        args.input.display(),
-        args.output.display()
-    );
+    eprintln!("packed {} into {}", args.input, args.output.display());
     Ok(())
 }

@@ -18,11 +18,20 @@ pub(crate) struct Args {
     /// The page's folder.
     #[arg(long, value_name = "DIR", default_value = "www")]
     dir: PathBuf,
+    /// A host that the page may fetch models from, such as https://huggingface.co; may be given several times.
+    #[arg(long, value_name = "ORIGIN")]
+    allow: Vec<String>,
 }
 
-/// What the page and its workers may do: nothing but this server, and pictures that they were given.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-    connect-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'";
+/// What the page and its workers may do: nothing but this server, models from `allowed`, and pictures that they were given.
+fn policy(allowed: &[String]) -> String {
+    let allowed = allowed.iter().map(|origin| format!(" {origin}"));
+    format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' blob:{}; \
+         img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'",
+        allowed.collect::<String>()
+    )
+}
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.dir.join("index.html").is_file() {
@@ -35,13 +44,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         path: address.clone(),
         reason: error.to_string(),
     };
-    let header =
-        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    let policy = HeaderValue::from_str(&policy(&args.allow)).map_err(|error| Error::Request {
+        what: "--allow".into(),
+        reason: error.to_string(),
+    })?;
+    let header = SetResponseHeaderLayer::<HeaderValue>::overriding;
     // Nothing is held back from a reload: the files are local.
     let app = Router::new()
         .fallback_service(ServeDir::new(&args.dir))
-        .layer(header(CACHE_CONTROL, "no-cache"))
-        .layer(header(CONTENT_SECURITY_POLICY, POLICY));
+        .layer(header(CACHE_CONTROL, HeaderValue::from_static("no-cache")))
+        .layer(header(CONTENT_SECURITY_POLICY, policy));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -184,12 +184,18 @@ impl Recipe {
         }
     }
 
+    /// The tensors this recipe reads, in that order.
+    pub(crate) fn tensors<'a>(
+        &'a self,
+        tensors: &'a BTreeMap<String, Tensor>,
+    ) -> impl Iterator<Item = &'a Tensor> {
+        self.pieces().iter().map(|piece| &tensors[&piece.name])
+    }
+
     /// Stored bytes of the tensors this recipe reads.
     pub(crate) fn bytes(&self, tensors: &BTreeMap<String, Tensor>) -> u64 {
-        self.pieces()
-            .iter()
-            .map(|piece| tensors[&piece.name].range.clone())
-            .map(|r| r.end - r.start)
+        self.tensors(tensors)
+            .map(|tensor| tensor.range.end - tensor.range.start)
             .sum()
     }
 

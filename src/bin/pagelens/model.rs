@@ -1,0 +1,144 @@
+//! How a command names, weighs, fetches and loads its model.
+
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pagelens::engine::fit::{Fit, Use, Verdict};
+use pagelens::engine::{GenerateOptions, Model};
+use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::nn::Precisions;
+use pagelens::quant::Precision;
+use pagelens::weights::{Address, Checkpoint, HOST, Source, cache_folder};
+use pagelens::{Error, Result};
+
+/// Where models are looked for and kept.
+#[derive(clap::Args)]
+pub(crate) struct PlaceArgs {
+    /// The host of models named owner/name[@revision].
+    #[arg(long, value_name = "URL", default_value = HOST)]
+    host: String,
+    /// The folder that downloads are kept in; otherwise PAGELENS_CACHE, or pagelens in the user's cache folder.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+impl PlaceArgs {
+    /// Opens a model by folder, URL or name; of its weights, nothing is read.
+    pub(crate) async fn open(&self, model: &str) -> Result<Checkpoint> {
+        let address = Address::parse(model, &self.host)?;
+        let cache = self.cache.clone().unwrap_or_else(cache_folder);
+        Checkpoint::open(Source::at(address, &cache)?).await
+    }
+}
+
+/// Precision of the weights that a checkpoint's are held in; a pack keeps its own.
+#[derive(clap::Args)]
+pub(crate) struct PrecisionArgs {
+    /// Hold a checkpoint's encoder and projector as f32, q8 or q4; a pack keeps its own.
+    #[arg(long, value_name = "P", default_value = "q8", value_parser = str::parse::<Precision>)]
+    vision: Precision,
+    /// Hold its decoder as f32, q8 or q4; embeddings and head stay at 8 bits or more.
+    #[arg(long, value_name = "P", default_value = "q4", value_parser = str::parse::<Precision>)]
+    language: Precision,
+    /// Both at once.
+    #[arg(long, value_name = "P", value_parser = str::parse::<Precision>)]
+    weights: Option<Precision>,
+}
+
+impl PrecisionArgs {
+    pub(crate) fn precisions(&self) -> Precisions {
+        let apart = Precisions {
+            vision: self.vision,
+            language: self.language,
+        };
+        self.weights.map_or(apart, Precisions::all)
+    }
+}
+
+/// Which model answers, where it runs, and how much it looks at and says.
+#[derive(clap::Args)]
+pub(crate) struct ModelArgs {
+    /// A folder, the URL of one, or owner/name[@revision]: a checkpoint or a pack. Without it, the model that ships.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// auto, gpu or cpu.
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    #[command(flatten)]
+    precision: PrecisionArgs,
+    /// Most tiles a picture is cut into, 1 to 40.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
+    max_tiles: Option<u8>,
+    /// Most tokens of an answer.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    max_tokens: usize,
+}
+
+impl ModelArgs {
+    /// Greedy, within these limits.
+    pub(crate) fn options(&self) -> GenerateOptions {
+        GenerateOptions {
+            max_tokens: self.max_tokens,
+            max_tiles: self.max_tiles.map(usize::from),
+            ..GenerateOptions::default()
+        }
+    }
+
+    /// The model on its device, with bars on stderr while it is fetched and loaded; refused before any weight is fetched
+    /// where the device cannot hold it. What changed on its server while it was fetched is fetched anew, once.
+    pub(crate) async fn load(&self) -> Result<Model> {
+        match self.try_load().await {
+            Err(Error::Unverified { file, reason }) => {
+                eprintln!("{file} {reason}; fetching it again");
+                self.try_load().await
+            }
+            done => done,
+        }
+    }
+
+    async fn try_load(&self) -> Result<Model> {
+        let checkpoint = match &self.model {
+            Some(model) => self.place.open(model).await?,
+            None => Checkpoint::open(Source::Folder(crate::shipped()?)).await?,
+        };
+        let compute = Compute::open(self.device).await?;
+        eprintln!("running on the {compute}");
+        let precisions = self.precision.precisions();
+        let usage = Use {
+            tiles: self.max_tiles.map(usize::from),
+            context: None,
+        };
+        let fit = Fit::of(&checkpoint, precisions, compute.limits, usage);
+        fit.check()?;
+        if fit.verdict == Verdict::Tight {
+            eprintln!("{}: {}", fit.reason, fit.advice);
+        }
+        fetch(&checkpoint)?;
+        let (bar, mut progress) = crate::bar("loading");
+        let model = Model::load(&checkpoint, compute, precisions, &mut progress).await?;
+        bar.finish_and_clear();
+        Ok(model)
+    }
+}
+
+/// Brings a model's weights to this machine, with bytes, rate and time left on stderr.
+pub(crate) fn fetch(checkpoint: &Checkpoint) -> Result<()> {
+    let template = "fetching [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    let bar = ProgressBar::new(0).with_style(style);
+    let fetched = checkpoint.fetch(|done, total| {
+        if bar.length() != Some(total) {
+            // What is there already is no part of the rate.
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.reset_eta();
+        }
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    fetched
+}

@@ -1,0 +1,221 @@
+//! Whether a model fits a device, from its config alone: the one formula, for the page and for the command line.
+//!
+//! What is counted, in bytes on the device:
+//!
+//! | part | formula |
+//! |---|---|
+//! | weights | blocks as stored (18 or 34 bytes per 32), everything else 4 bytes a value |
+//! | cache | keys, values and RoPE angles, f32, for the context |
+//! | activations | the wider of one tile in the encoder and one run of rows in the decoder, f32; the page's pixels and its visual tokens |
+//!
+//! The context is the page's visual tokens, [`TEXT`] tokens of question and answer, and what rounding up to the steps in
+//! which a cache grows adds.
+
+use serde::Serialize;
+
+use super::model::{CONTEXT_CEILING, PREFILL_ROWS};
+use super::session::CONTEXT_STEP;
+use crate::config::{ModelConfig, Part};
+use crate::error::{Error, Result};
+use crate::gpu::Limits;
+use crate::language::cache::KvCache;
+use crate::nn::Precisions;
+use crate::weights::Checkpoint;
+
+/// Tokens of question and answer that a page is expected to need beside its own.
+const TEXT: usize = 1536;
+
+/// What a conversation is expected to hold; `None` is the checkpoint's own limit of tiles, and the context that follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Use {
+    /// Tiles of a page, thumbnail not counted.
+    pub tiles: Option<usize>,
+    /// Positions of a conversation.
+    pub context: Option<usize>,
+}
+
+/// What a model needs and whether it is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fit {
+    /// Bytes of the weights where they are published.
+    pub download: u64,
+    /// Encoder and projector.
+    pub vision: u64,
+    /// Decoder.
+    pub language: u64,
+    /// KV cache and angles for [`Self::context`].
+    pub cache: u64,
+    /// Intermediate results.
+    pub activations: u64,
+    /// All four.
+    pub memory: u64,
+    /// What the device has.
+    pub available: u64,
+    /// Tiles that this is for, thumbnail not counted.
+    pub tiles: usize,
+    /// Positions that this is for.
+    pub context: usize,
+    /// Whether it fits.
+    pub verdict: Verdict,
+    /// What to do where it does not, or empty.
+    pub advice: String,
+    /// Why it does not fit, or empty.
+    pub reason: String,
+}
+
+/// Whether a model fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// With this many tiles and this context.
+    Fits,
+    /// Only with fewer tiles or a shorter context.
+    Tight,
+    /// Not at all.
+    No,
+}
+
+/// A model's need, before anything is compared with it.
+struct Need {
+    vision: u64,
+    language: u64,
+    cache: u64,
+    activations: u64,
+}
+
+impl Need {
+    fn total(&self) -> u64 {
+        self.vision + self.language + self.cache + self.activations
+    }
+}
+
+impl Fit {
+    /// Weighs `checkpoint` against `limits`.
+    pub fn of(checkpoint: &Checkpoint, precisions: Precisions, limits: Limits, usage: Use) -> Self {
+        let config = checkpoint.config();
+        let (weights, largest) = weights(checkpoint, precisions);
+        let tiles = usage.tiles.unwrap_or(config.tiling.max_tiles);
+        let context = usage.context.unwrap_or_else(|| context(config, tiles));
+        let need = |tiles, context| Need {
+            vision: weights[0],
+            language: weights[1],
+            cache: cache(config, context),
+            activations: activations(config, tiles, context),
+        };
+        let wanted = need(tiles, context);
+        let fits = |need: &Need| need.total() <= limits.memory;
+        let smaller = (1..tiles).rev().find(|&tiles| {
+            let room = self::context(config, tiles).min(context);
+            fits(&need(tiles, room))
+        });
+        let (verdict, reason, advice) = if largest.1 > limits.tensor {
+            (
+                Verdict::No,
+                format!(
+                    "{} takes {} in one buffer, this device allows {}",
+                    largest.0,
+                    megabytes(largest.1),
+                    megabytes(limits.tensor)
+                ),
+                "take a smaller model".to_owned(),
+            )
+        } else if fits(&wanted) {
+            (Verdict::Fits, String::new(), String::new())
+        } else {
+            let reason = format!(
+                "it needs {} of memory ({} of it weights), this device has {}",
+                megabytes(wanted.total()),
+                megabytes(wanted.vision + wanted.language),
+                megabytes(limits.memory)
+            );
+            match smaller {
+                Some(tiles) => {
+                    let advice = format!(
+                        "use at most {tiles} tiles and {} tokens of context",
+                        self::context(config, tiles).min(context)
+                    );
+                    (Verdict::Tight, reason, advice)
+                }
+                None => (Verdict::No, reason, "take a smaller model".to_owned()),
+            }
+        };
+        Self {
+            download: checkpoint.bytes(),
+            vision: wanted.vision,
+            language: wanted.language,
+            cache: wanted.cache,
+            activations: wanted.activations,
+            memory: wanted.total(),
+            available: limits.memory,
+            tiles,
+            context,
+            verdict,
+            advice,
+            reason,
+        }
+    }
+
+    /// Refuses a model that does not fit at all.
+    pub fn check(&self) -> Result<()> {
+        match self.verdict {
+            Verdict::Fits | Verdict::Tight => Ok(()),
+            Verdict::No => Err(Error::DoesNotFit {
+                reason: self.reason.clone(),
+                advice: self.advice.clone(),
+            }),
+        }
+    }
+}
+
+/// Bytes of encoder with projector, and of the decoder; and the largest single buffer with its tensor.
+fn weights(checkpoint: &Checkpoint, precisions: Precisions) -> ([u64; 2], (String, u64)) {
+    let (mut parts, mut largest) = ([0, 0], (String::new(), 0));
+    for spec in checkpoint.config().tensors() {
+        let count: u64 = spec.shape.iter().map(|&dim| dim as u64).product();
+        let (bytes, buffer) = match checkpoint.layout(&spec, precisions.vision, precisions.language)
+        {
+            None => (4 * count, 4 * count),
+            Some(kind) => (
+                count / crate::quant::BLOCK as u64 * kind.bytes_per_block() as u64,
+                count / kind.elements_per_word() as u64 * 4,
+            ),
+        };
+        parts[usize::from(spec.part == Part::Language)] += bytes;
+        if buffer > largest.1 {
+            largest = (spec.name, buffer);
+        }
+    }
+    (parts, largest)
+}
+
+/// Positions that a page of `tiles` and a question need.
+fn context(config: &ModelConfig, tiles: usize) -> usize {
+    let thumbnail = usize::from(config.tiling.thumbnail && tiles > 1);
+    let visual = (tiles + thumbnail) * config.projector.tokens_per_tile(&config.vision);
+    let ceiling = config.language.max_positions.min(CONTEXT_CEILING);
+    (visual + TEXT).next_multiple_of(CONTEXT_STEP).min(ceiling)
+}
+
+fn cache(config: &ModelConfig, context: usize) -> u64 {
+    let angles = config.language.max_positions.min(CONTEXT_CEILING) * config.language.head_dim * 4;
+    KvCache::bytes(&config.language, context) + angles as u64
+}
+
+fn activations(config: &ModelConfig, tiles: usize, context: usize) -> u64 {
+    let (v, l) = (&config.vision, &config.language);
+    let thumbnail = usize::from(config.tiling.thumbnail && tiles > 1);
+    let (n, c) = (v.positions(), v.hidden_size);
+    // Input, its norm and the output are C wide; between them is the MLP's hidden row or q | k | v with the mixed heads.
+    let encoder = n * (3 * c + v.intermediate_size.max(4 * c));
+    let rows = PREFILL_ROWS.min(context);
+    let (d, queries) = (l.hidden_size, l.heads * l.head_dim);
+    let qkv = queries + 2 * l.kv_heads * l.head_dim;
+    let decoder = rows * (3 * d + (3 * l.intermediate_size).max(qkv + queries)) + l.vocab_size;
+    let page =
+        (tiles + thumbnail) * (3 * v.image_size.pow(2) + config.projector.tokens_per_tile(v) * d);
+    4 * (encoder.max(decoder) + page) as u64
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}

@@ -1,0 +1,225 @@
+/**
+ * Where a model's files come from: a folder on any static host, a repository of a Hugging Face style host, or files and
+ * folders that were picked. Each source answers two questions: what is known of a file, and some of its bytes.
+ */
+
+import { PageLensError } from "./error.js";
+
+/**
+ * A model by where it lies; it can be sent to a worker.
+ * @typedef {{ kind: "url", url: string } | { kind: "repository", host: string, id: string, revision: string } | { kind: "files", files: File[] } | { kind: "directory", handle: FileSystemDirectoryHandle }} Place
+ */
+/** @typedef {string | Iterable<File> | FileSystemDirectoryHandle} Model what a caller may give */
+/** What is known of a file. `tag` tells one version from another. @typedef {{ size: number, tag: string, sha256?: string }} Facts */
+/**
+ * Bytes `start..end` of a file, or the whole of it where the server has no ranges.
+ * @typedef {{ bytes: Uint8Array<ArrayBuffer> } | { whole: ReadableStream<Uint8Array<ArrayBuffer>> }} Part
+ */
+/**
+ * @typedef {object} Source
+ * @property {string | null} key under which the cache keeps it; null for what is on this machine already
+ * @property {string} name
+ * @property {(file: string) => Promise<Facts | null>} facts null where there is no such file
+ * @property {(file: string) => Promise<Uint8Array<ArrayBuffer> | null>} all a small file
+ * @property {(file: string, start: number, end: number, known: Facts, onBytes: (count: number) => void) => Promise<Part>} part
+ */
+
+export const HOST = "https://huggingface.co";
+const PLAIN = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+/** A server that says nothing for this long, in ms, has gone away. */
+const PATIENCE = 30_000;
+
+/** The file changed on its server while it was fetched. */
+export class Changed extends Error {}
+
+/**
+ * What a caller means: `owner/name[@revision]` is a repository, as is the address of its page on the host. A folder on this
+ * site ends in a slash, or begins with one or with a dot.
+ * @param {Model} model
+ * @param {string} [host]
+ * @returns {Place}
+ */
+export function place(model, host = HOST) {
+  if (typeof model !== "string") {
+    if (model !== null && typeof model === "object" && "kind" in model && model.kind === "directory") return { kind: "directory", handle: model };
+    const files = model !== null && typeof model === "object" && Symbol.iterator in model ? [...model] : [];
+    if (files.length === 0 || !files.every((file) => file instanceof File)) throw wrong("model must be a URL, owner/name, files, or a directory handle.");
+    return { kind: "files", files };
+  }
+  if (model === "") throw wrong("model is empty: it must be a URL or owner/name.");
+  const base = host.replace(/\/+$/, "");
+  const page = model.startsWith(`${base}/`) ? /^([^/]+\/[^/]+)(?:\/(?:tree|resolve)\/([^/]+))?\/?$/.exec(model.slice(base.length + 1)) : null;
+  const [, id = "", revision = "main"] = page ?? /^([^/@.][^/@]*\/[^/@]+)(?:@(.+))?$/.exec(model) ?? [];
+  if (id !== "" && !model.startsWith("/")) {
+    if (![...id.split("/"), ...revision.split("/")].every((segment) => PLAIN.test(segment))) throw wrong(`“${model}” names no repository: owner/name, and a branch, tag or commit after @.`);
+    return { kind: "repository", host: base, id, revision };
+  }
+  const url = new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href);
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return { kind: "url", url: url.href };
+}
+
+/**
+ * @param {Place} place
+ * @returns {Promise<Source>}
+ */
+export async function openSource(place) {
+  switch (place.kind) {
+    case "url":
+      return new Http(place.url, place.url, new URL(place.url).pathname.split("/").at(-2) || place.url, null);
+    case "repository":
+      return openRepository(place);
+    case "files":
+      return new Picked(async (file) => place.files.find(({ name }) => name === file) ?? null, "picked files");
+    case "directory":
+      return new Picked(async (file) => {
+        try {
+          return await (await place.handle.getFileHandle(file)).getFile();
+        } catch (error) {
+          if (error instanceof DOMException && error.name === "NotFoundError") return null;
+          throw error;
+        }
+      }, place.handle.name);
+  }
+}
+
+/**
+ * The commit that a revision stands for, and its files by content. A host that lists nothing is taken as it is.
+ * @param {Extract<Place, { kind: "repository" }>} place
+ */
+async function openRepository({ host, id, revision }) {
+  const key = `${host}/${id}@${revision}`;
+  const name = id.split("/")[1] ?? id;
+  let commit = revision;
+  /** @type {Map<string, Facts> | null} */
+  let listing = null;
+  try {
+    const response = await fetch(`${host}/api/models/${id}/revision/${revision}?blobs=true`, { cache: "no-store" });
+    if (response.ok) {
+      const { sha, siblings } = await response.json();
+      listing = new Map(siblings.map((/** @type {any} */ { rfilename, size, blobId, lfs }) => [rfilename, { size, tag: lfs?.sha256 ?? blobId, sha256: lfs?.sha256 }]));
+      if ([...listing.values()].some(({ size, tag }) => !Number.isSafeInteger(size) || typeof tag !== "string")) listing = null;
+      commit = sha;
+    }
+  } catch {
+    // not reachable, or no list: the files themselves will tell
+  }
+  return new Http(`${host}/${id}/resolve/${commit}/`, key, name, listing);
+}
+
+/** @implements {Source} */
+class Http {
+  /** @type {string} */ #base;
+  /** @type {Map<string, Facts> | null} */ #listing;
+
+  /** @param {string} base ends in a slash @param {string} key @param {string} name @param {Map<string, Facts> | null} listing */
+  constructor(base, key, name, listing) {
+    this.#base = base;
+    this.key = key;
+    this.name = name;
+    this.#listing = listing;
+  }
+
+  /** @param {string} file */
+  async facts(file) {
+    if (this.#listing) return this.#listing.get(file) ?? null;
+    const response = await fetch(new URL(file, this.#base), { method: "HEAD", cache: "no-store" });
+    if (response.status === 404) return null;
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const size = Number(response.headers.get("Content-Length") ?? NaN);
+    if (!Number.isSafeInteger(size)) throw new Error("the server does not tell its size");
+    return { size, tag: tag(response, size) };
+  }
+
+  /** @param {string} file */
+  async all(file) {
+    if (this.#listing && !this.#listing.has(file)) return null;
+    const response = await fetch(new URL(file, this.#base), { cache: "no-cache" });
+    if (response.status === 404) return null;
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
+  /**
+   * @param {string} file
+   * @param {number} start
+   * @param {number} end
+   * @param {Facts} known
+   * @param {(count: number) => void} onBytes
+   * @returns {Promise<Part>}
+   */
+  async part(file, start, end, known, onBytes) {
+    const abort = new AbortController();
+    let timer = setTimeout(() => abort.abort(), PATIENCE);
+    try {
+      const response = await fetch(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: abort.signal });
+      if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
+      const total = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? known.size);
+      // Where the file's digest or its commit is known, its size is all that an answer can contradict.
+      const pinned = known.sha256 !== undefined || this.#listing !== null;
+      if (total !== known.size || (!pinned && response.status === 206 && tag(response, total) !== known.tag)) throw new Changed(`${file} changed while it was fetched`);
+      if (response.status !== 206) return { whole: response.body };
+      const bytes = new Uint8Array(end - start);
+      let at = 0;
+      const reader = response.body.getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        clearTimeout(timer);
+        timer = setTimeout(() => abort.abort(), PATIENCE);
+        if (at + value.length > bytes.length) throw new Error("the server sent more than was asked for");
+        bytes.set(value, at);
+        at += value.length;
+        onBytes(value.length);
+      }
+      if (at < bytes.length) throw new Error("the connection ended early");
+      return { bytes };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** The version of a file as far as a response tells; other sites may hide their ETag. @param {Response} response @param {number} size */
+function tag(response, size) {
+  const etag = response.headers.get("ETag")?.replace(/^W\//, "").replaceAll('"', "");
+  return etag ?? `${size}:${response.headers.get("Last-Modified") ?? ""}`;
+}
+
+/** Files on this machine. @implements {Source} */
+class Picked {
+  /** @type {(file: string) => Promise<File | null>} */ #find;
+  key = null;
+
+  /** @param {(file: string) => Promise<File | null>} find @param {string} name */
+  constructor(find, name) {
+    this.#find = find;
+    this.name = name;
+  }
+
+  /** @param {string} file @returns {Promise<Facts | null>} */
+  async facts(file) {
+    const found = await this.#find(file);
+    return found && { size: found.size, tag: String(found.lastModified) };
+  }
+
+  /** @param {string} file */
+  async all(file) {
+    const found = await this.#find(file);
+    return found && new Uint8Array(await found.arrayBuffer());
+  }
+
+  /** @param {string} file @param {number} start @param {number} end @param {Facts} known @param {(count: number) => void} onBytes */
+  async part(file, start, end, known, onBytes) {
+    const found = await this.#find(file);
+    if (found === null || found.size !== known.size) throw new Changed(`${file} changed while it was read`);
+    const bytes = new Uint8Array(await found.slice(start, end).arrayBuffer());
+    onBytes(bytes.length);
+    return { bytes };
+  }
+}
+
+/** @param {string} message */
+function wrong(message) {
+  return new PageLensError("model-name", message);
+}
