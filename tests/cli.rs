@@ -71,7 +71,6 @@ fn ask(model: &Path, more: &[&str]) -> serde_json::Value {
 fn usage_is_exit_code_2() {
     for arguments in [
         &["ask"][..],
-        &["ask", "only-one"],
         &["ask", "--max-tiles", "41", "a", "b"],
         &["nonsense"],
         &["trace"],

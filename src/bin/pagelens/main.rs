@@ -37,7 +37,7 @@ enum Command {
     Ask(ask::Args),
     /// Write every stage of one answer to a safetensors file, for comparison with a reference.
     Trace(trace::Args),
-    /// Turn a Hugging Face checkpoint folder into a pack.
+    /// Turn a Hugging Face checkpoint folder, or GGUF files, into a pack.
     Pack(pack::Args),
     /// Measure how right a model's answers to a file of questions are.
     Eval(eval::Args),
@@ -68,9 +68,12 @@ fn main() -> ExitCode {
 /// Which model answers, where it runs, and how much it looks at and says.
 #[derive(clap::Args)]
 struct ModelArgs {
-    /// A checkpoint folder or a pack; the model that ships where none is given.
-    #[arg(long, value_name = "DIR")]
+    /// A checkpoint folder, a pack, or a GGUF file; the model that ships where none is given.
+    #[arg(long, value_name = "DIR|FILE.gguf")]
     model: Option<PathBuf>,
+    /// The encoder that belongs to a GGUF file.
+    #[arg(long, value_name = "FILE.gguf", requires = "model")]
+    mmproj: Option<PathBuf>,
     /// auto, gpu or cpu.
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -101,7 +104,7 @@ impl ModelArgs {
             Some(folder) => folder.clone(),
             None => shipped()?,
         };
-        let checkpoint = Checkpoint::open(Source::Folder(folder)).await?;
+        let checkpoint = checkpoint(&folder, self.mmproj.as_deref()).await?;
         let compute = Compute::open(self.device).await?;
         eprintln!("running on the {compute}");
         let (bar, mut progress) = bar("loading");
@@ -110,6 +113,17 @@ impl ModelArgs {
         bar.finish_and_clear();
         Ok(model)
     }
+}
+
+/// A folder, or a GGUF file with the encoder that belongs to it.
+async fn checkpoint(path: &Path, mmproj: Option<&Path>) -> Result<Checkpoint> {
+    if mmproj.is_none() && path.extension().is_none_or(|extension| extension != "gguf") {
+        return Checkpoint::open(Source::Folder(path.to_owned())).await;
+    }
+    // Names as the user gave them, from the working directory.
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let source = Source::Folder(PathBuf::new());
+    Checkpoint::open_gguf(source, &name(path), mmproj.map(name).as_deref()).await
 }
 
 /// `www/models/tiny`, from the working directory or any folder above the program.

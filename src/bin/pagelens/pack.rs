@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use pagelens::Result;
 use pagelens::quant::Precision;
-use pagelens::weights::{Checkpoint, Source, write_pack};
+use pagelens::weights::write_pack;
 
-/// Turn a Hugging Face checkpoint folder into a pack.
+/// Turn a Hugging Face checkpoint folder, or GGUF files, into a pack.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The checkpoint's folder.
+    /// The checkpoint's folder, or a GGUF file.
     input: PathBuf,
     /// The folder to write.
     output: PathBuf,
+    /// The encoder that belongs to a GGUF file.
+    #[arg(long, value_name = "FILE.gguf")]
+    mmproj: Option<PathBuf>,
     /// Encoder and projector: q8, q4 or f16.
     #[arg(long, value_name = "PRECISION", default_value = "q8", value_parser = str::parse::<Precision>)]
     vision: Precision,
@@ -22,7 +25,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let checkpoint = Checkpoint::open(Source::Folder(args.input.clone())).await?;
+    let checkpoint = crate::checkpoint(&args.input, args.mmproj.as_deref()).await?;
     let (bar, mut progress) = crate::bar("packing");
     let name = args
         .output

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use pagelens::engine::trace::{Trace, TraceRequest, trace};
 use pagelens::gpu::DeviceChoice;
 use pagelens::quant::Precision;
-use pagelens::weights::Source;
 use pagelens::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -13,9 +12,12 @@ use safetensors::tensor::TensorView;
 /// Write every stage of one answer to a safetensors file.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A checkpoint folder or a pack.
-    #[arg(long, value_name = "DIR")]
+    /// A checkpoint folder, a pack, or a GGUF file.
+    #[arg(long, value_name = "DIR|FILE.gguf")]
     model: PathBuf,
+    /// The encoder that belongs to a GGUF file.
+    #[arg(long, value_name = "FILE.gguf")]
+    mmproj: Option<PathBuf>,
     /// The picture; its EXIF orientation is not applied, as in the reference.
     #[arg(long, value_name = "FILE")]
     image: PathBuf,
@@ -44,7 +46,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<()> {
     let request = TraceRequest {
-        source: Source::Folder(args.model),
+        checkpoint: crate::checkpoint(&args.model, args.mmproj.as_deref()).await?,
         device: args.device,
         precision: args.weights,
         image: crate::read(&args.image)?,
