@@ -56,6 +56,9 @@ pub struct Trace {
 ///
 /// Whatever is wrong with the checkpoint, the picture or the device.
 pub async fn trace(request: TraceRequest) -> Result<Trace> {
+    if !request.checkpoint.config().sees() {
+        return Err(Error::NoEncoder);
+    }
     let compute = Compute::open(request.device).await?;
     let model = Model::load(
         &request.checkpoint,

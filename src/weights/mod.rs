@@ -242,7 +242,8 @@ impl Weight {
                     .all(|scale| scale.is_finite());
             }
         }
-        let mut values = Vec::new();
+        let (elements, unit) = dtype.unit();
+        let mut values = Vec::with_capacity(bytes.len() / unit * elements);
         dtype.widen(bytes, &mut values);
         self.push(&values, rounded)
     }

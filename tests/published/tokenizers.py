@@ -2,7 +2,7 @@
 
     python tests/published/tokenizers.py target/downloads
 
-Needs tokenizers, sentencepiece and gguf, and what `make downloads` downloads. InternLM2's tokenizer.model is not in a registry: it is
+Needs what tests/golden/requirements.txt lists and what `make downloads` downloads. InternLM2's tokenizer.model is not in a registry: it is
 rebuilt from the published tokenizer.json, piece by piece, with scores in the order of the merges, and given to SentencePiece itself;
 tests/published.rs rebuilds the same. tokenizers.json holds for every 20 lines the first 16 hex digits of the SHA-256 of their ids, and of
 their decoded texts.
