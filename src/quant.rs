@@ -171,6 +171,30 @@ impl QuantizedMatrix {
         self.rows += dense.len() / self.cols;
     }
 
+    /// Appends whole rows that are in blocks already: each block's scale, and its integers as `value / scale`.
+    pub(crate) fn push_blocks(&mut self, blocks: impl Iterator<Item = (f16, [i8; BLOCK])>) {
+        let before = self.scales.len();
+        for (scale, integers) in blocks {
+            self.scales.push(scale);
+            match self.kind {
+                QuantKind::Q8 => self.words.extend(
+                    integers
+                        .as_chunks::<4>()
+                        .0
+                        .iter()
+                        .map(|four| u32::from_le_bytes(four.map(|q| q as u8))),
+                ),
+                QuantKind::Q4 => {
+                    self.words
+                        .extend(integers.as_chunks::<8>().0.iter().map(|eight| {
+                            (0..8).fold(0, |word, j| word | ((eight[j] + 8) as u32 & 15) << (4 * j))
+                        }));
+                }
+            }
+        }
+        self.rows += (self.scales.len() - before) * BLOCK / self.cols;
+    }
+
     /// The dense `[rows, cols]` values: exactly what a kernel must see.
     pub fn dequantize(&self) -> Vec<f32> {
         let words_per_block = BLOCK / self.kind.elements_per_word();

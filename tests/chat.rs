@@ -173,15 +173,25 @@ fn whole_prompts_have_the_references_ids() {
         );
         for &ImageSpan { image, start, len } in &prompt.images {
             assert_eq!(len, golden.tiles[image] * golden.tokens_per_tile);
-            assert_eq!(prompt.ids[start - 1], markers.image_start, "{}", case.name);
-            assert!(
-                prompt.ids[start..start + len]
-                    .iter()
-                    .all(|&id| id == markers.image_context),
+            assert_eq!(
+                prompt.ids[start - 1],
+                markers.image.unwrap().start,
                 "{}",
                 case.name
             );
-            assert_eq!(prompt.ids[start + len], markers.image_end, "{}", case.name);
+            assert!(
+                prompt.ids[start..start + len]
+                    .iter()
+                    .all(|&id| id == markers.image.unwrap().context),
+                "{}",
+                case.name
+            );
+            assert_eq!(
+                prompt.ids[start + len],
+                markers.image.unwrap().end,
+                "{}",
+                case.name
+            );
         }
     }
 }

@@ -71,7 +71,6 @@ fn ask(model: &Path, more: &[&str]) -> serde_json::Value {
 fn usage_is_exit_code_2() {
     for arguments in [
         &["ask"][..],
-        &["ask", "only-one"],
         &["ask", "--max-tiles", "41", "a", "b"],
         &["nonsense"],
         &["trace"],
@@ -357,4 +356,42 @@ fn eval_scores_answers_and_goes_on_where_it_stopped() {
     .expect("a file");
     std::fs::remove_file(&predictions).expect("gone");
     fails(&arguments, &["gone.png"]);
+}
+
+#[test]
+fn gguf_files_answer_with_pictures_and_without() {
+    let folder = Path::new("tests/golden/gguf/original-qwen2");
+    let path = |file: &str| folder.join(file).display().to_string();
+    let (model, mmproj) = (path("model.gguf"), path("mmproj.gguf"));
+    let checkpoint = ask(Path::new("tests/golden/original-qwen2"), &[]);
+    let pair = ask(Path::new(&model), &["--mmproj", &mmproj]);
+    assert_eq!(pair["text"], checkpoint["text"]);
+    assert_eq!(pair["image_tokens"], checkpoint["image_tokens"]);
+
+    let out = tempfile::tempdir().expect("a folder");
+    let pack = out.path().join("pack");
+    let to = pack.to_str().expect("a path in UTF-8");
+    let packed = pagelens(&["pack", &model, to, "--mmproj", &mmproj, "--language", "q8"]);
+    assert!(packed.status.success(), "{}", text(&packed.stderr));
+    assert_eq!(ask(&pack, &[])["text"], checkpoint["text"]);
+
+    let alone = [
+        "ask",
+        "--model",
+        &model,
+        "--device",
+        "cpu",
+        "--max-tokens",
+        "6",
+        "--json",
+    ];
+    assert_eq!(
+        json(&[&alone[..], &["Read it."]].concat())["image_tokens"],
+        0
+    );
+    fails(
+        &["ask", "--model", &model, "--device", "cpu", PICTURE, "?"],
+        &["reads no pictures"],
+    );
+    fails(&["ask", "--model", "no-such.gguf", "?"], &["no-such.gguf"]);
 }

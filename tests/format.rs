@@ -5,12 +5,16 @@
 mod config;
 #[path = "format/fixture.rs"]
 mod fixture;
+#[path = "format/gguf.rs"]
+mod gguf;
 #[path = "format/import.rs"]
 mod import;
 #[path = "format/pack.rs"]
 mod pack;
 #[path = "format/safetensors.rs"]
 mod safetensors_files;
+#[path = "format/vocabulary.rs"]
+mod vocabulary;
 
 /// Asserts that a result is an error of the pattern, and that its message names each of the strings.
 macro_rules! assert_error {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use pagelens::engine::trace::{Trace, TraceRequest, trace};
 use pagelens::gpu::DeviceChoice;
 use pagelens::quant::Precision;
-use pagelens::weights::Source;
+use pagelens::weights::{Checkpoint, Source};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -57,6 +57,8 @@ struct Stage {
 
 struct Case {
     name: String,
+    /// Whether the weights are read from the pair of GGUF files.
+    gguf: bool,
     folder: PathBuf,
     facts: Facts,
     expected: Vec<u8>,
@@ -107,6 +109,7 @@ fn cases() -> Vec<Case> {
         let expected = fs::read(folder.join("expected.safetensors")).expect("expected.safetensors");
         cases.push(Case {
             name,
+            gguf: false,
             folder,
             facts,
             expected,
@@ -129,7 +132,7 @@ fn run(
     max_tokens: usize,
 ) -> Result<Trace, String> {
     let request = TraceRequest {
-        source: Source::Folder(case.folder.clone()),
+        checkpoint: case.open()?,
         device,
         precision,
         image: fs::read(case.folder.join(&case.facts.image)).map_err(|error| error.to_string())?,
@@ -161,7 +164,26 @@ fn agreement(expected: &[f32], actual: &[f32]) -> (f64, f64) {
     (difference / largest, dot / (a2 * b2).sqrt())
 }
 
+fn source_has(source: &Source, file: &str) -> bool {
+    pollster::block_on(source.read(file, 0..4)).is_ok()
+}
+
 impl Case {
+    fn open(&self) -> Result<Checkpoint, String> {
+        let opened = match self.gguf {
+            false => pollster::block_on(Checkpoint::open(Source::Folder(self.folder.clone()))),
+            true => {
+                let root = self.folder.parent().expect("a case lies in a folder");
+                let source = Source::Folder(root.join("gguf").join(&self.name));
+                let parts = ["model.gguf", "model-00001-of-00002.gguf"];
+                let model = parts.into_iter().find(|part| source_has(&source, part));
+                let model = model.expect("make_gguf.py has written the case");
+                pollster::block_on(Checkpoint::open_gguf(source, model, Some("mmproj.gguf")))
+            }
+        };
+        opened.map_err(|error| error.to_string())
+    }
+
     fn floats(&self, stage: &str) -> Vec<f32> {
         let file = SafeTensors::deserialize(&self.expected).expect("expected.safetensors");
         let tensor = file
@@ -376,6 +398,18 @@ fn every_stage_agrees_on_the_cpu() {
         .flat_map(|case| case.compare(DeviceChoice::Cpu))
         .collect();
     judge("transformers and the CPU device, f32 weights", &rows);
+}
+
+/// `golden/make_gguf.py` has written the same weights as pairs of GGUF files.
+#[test]
+fn every_stage_of_gguf_pairs_agrees_on_the_cpu() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gguf");
+    let mut pairs = cases();
+    pairs.retain(|case| root.join(&case.name).is_dir());
+    assert!(pairs.len() >= 5, "only {} pairs", pairs.len());
+    let compare = |case| Case { gguf: true, ..case }.compare(DeviceChoice::Cpu);
+    let rows: Vec<Row> = pairs.into_iter().flat_map(compare).collect();
+    judge("transformers and GGUF pairs on the CPU device", &rows);
 }
 
 /// Fails where there is no adapter; a software adapter will do.

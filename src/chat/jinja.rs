@@ -205,14 +205,17 @@ fn cut(
 ) -> Option<Cut> {
     let context = &config.image_context;
     let framed = format!("{}{context}{}", config.image_start, config.image_end);
-    let markers = [framed.as_str(), context, "<image>"];
+    let markers: &[&str] = match context.as_str() {
+        "" => &[],
+        context => &[&framed, context, "<image>"],
+    };
     let images: Vec<usize> = messages.iter().flat_map(Message::images).collect();
 
     let mut out = Segments::default();
     let mut printed = vec![false; stand_ins.len()];
     let mut cut_images = Vec::new();
     let mut rest = output;
-    while let Some((at, marker)) = next_marker(rest, &markers) {
+    while let Some((at, marker)) = next_marker(rest, markers) {
         out.markup(&rest[..at]);
         rest = &rest[at + marker.len()..];
         let segment = if marker.starts_with(OPEN) {

@@ -32,14 +32,21 @@ pub struct ImageSpan {
 /// The ids of the tokens a conversation needs, looked up by content because they differ between generations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Markers {
-    /// `<img>`.
-    pub image_start: u32,
-    /// `<IMG_CONTEXT>`.
-    pub image_context: u32,
-    /// `</img>`.
-    pub image_end: u32,
+    /// Around and in place of pictures; `None` where the model reads none.
+    pub image: Option<ImageMarkers>,
     /// Ids that end an answer.
     pub stop: Vec<u32>,
+}
+
+/// The ids a picture is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageMarkers {
+    /// `<img>`.
+    pub start: u32,
+    /// `<IMG_CONTEXT>`.
+    pub context: u32,
+    /// `</img>`.
+    pub end: u32,
 }
 
 impl Markers {
@@ -53,10 +60,16 @@ impl Markers {
                 token: token.clone(),
             })
         };
+        let image = match config.image_context.as_str() {
+            "" => None,
+            context => Some(ImageMarkers {
+                start: tokenizer.marker(&config.image_start)?,
+                context: tokenizer.marker(context)?,
+                end: tokenizer.marker(&config.image_end)?,
+            }),
+        };
         Ok(Self {
-            image_start: tokenizer.marker(&config.image_start)?,
-            image_context: tokenizer.marker(&config.image_context)?,
-            image_end: tokenizer.marker(&config.image_end)?,
+            image,
             stop: config.stop.iter().map(stop).collect::<Result<_>>()?,
         })
     }
@@ -90,9 +103,10 @@ pub fn build(
                     start: 0,
                     len,
                 });
-                let mut ids = vec![markers.image_context; len + 2];
-                ids[0] = markers.image_start;
-                ids[len + 1] = markers.image_end;
+                let marker = markers.image.ok_or(Error::NoEncoder)?;
+                let mut ids = vec![marker.context; len + 2];
+                ids[0] = marker.start;
+                ids[len + 1] = marker.end;
                 Piece::Ids(ids)
             }
         });

@@ -75,6 +75,7 @@ impl Shape {
                 eps: 1e-6,
                 rope_theta: 1e6,
                 max_positions: 16_384,
+                long_rope: None,
                 qkv_bias,
                 qk_norm: false,
                 tied_embeddings: false,
@@ -180,7 +181,7 @@ pub async fn bench(
             max_tokens: options.tokens * (options.repeats + 1),
             ..GenerateOptions::default()
         };
-        session.prefill(model, prompt, &[], &[], limits, Instant::now())?;
+        session.prefill(model, prompt, &[], limits, Instant::now())?;
         session.forget_stops();
         let mut times = Vec::new();
         for warm in 0..=options.repeats {

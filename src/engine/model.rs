@@ -30,8 +30,7 @@ pub struct Model {
     pub tokenizer: Tokenizer,
     /// Where it runs.
     pub compute: Compute,
-    encoder: VisionEncoder,
-    projector: Projector,
+    eyes: Option<(VisionEncoder, Projector)>,
     decoder: Decoder,
 }
 
@@ -50,15 +49,19 @@ impl Model {
         let config = checkpoint.config().clone();
         let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer().await?)?;
         let mut loader = Loader::new(checkpoint, precisions, &compute.device, progress);
-        let encoder = VisionEncoder::load(&config.vision, &mut loader).await?;
-        let projector = Projector::load(&config, &mut loader).await?;
+        let eyes = match config.sees() {
+            true => Some((
+                VisionEncoder::load(&config.vision, &mut loader).await?,
+                Projector::load(&config, &mut loader).await?,
+            )),
+            false => None,
+        };
         let decoder = Decoder::load(&config.language, &mut loader, context(&config)).await?;
         Ok(Self {
             config,
             tokenizer,
             compute,
-            encoder,
-            projector,
+            eyes,
             decoder,
         })
     }
@@ -84,14 +87,15 @@ impl Model {
     }
 
     /// Hidden states [1 + N, C], the class token first, and visual tokens [tokens a tile, D] of tile `index`. A tile at a
-    /// time keeps the widest activation below WebGPU's 128 MiB binding, whatever the page.
+    /// time keeps the widest activation below WebGPU's 128 MiB binding, whatever the page. Only for models that see.
     pub fn encode(&self, pixel_values: &Tensor<4>, index: usize) -> (Tensor<2>, Tensor<2>) {
         let [_, channels, height, width] = pixel_values.dims();
         let tile = pixel_values
             .clone()
             .slice([index..index + 1, 0..channels, 0..height, 0..width]);
-        let hidden = self.encoder.forward(&tile);
-        let visual = self.projector.forward(&hidden);
+        let (encoder, projector) = self.eyes.as_ref().expect("the model sees");
+        let hidden = encoder.forward(&tile);
+        let visual = projector.forward(&hidden);
         (hidden, visual)
     }
 

@@ -85,6 +85,9 @@ impl Session {
     ) -> Result<Started> {
         let began = Instant::now();
         self.answer = None;
+        if !pictures.is_empty() && !model.config.sees() {
+            return Err(Error::NoEncoder);
+        }
         let tiling = tiling(&model.config.tiling, options.max_tiles);
         let mut keys: Vec<PictureKey> = Vec::with_capacity(pictures.len());
         for picture in pictures {
@@ -108,11 +111,10 @@ impl Session {
             keys.push(key);
         }
         self.pictures.retain(|key, _| keys.contains(key));
-        let visuals: Vec<_> = keys.iter().map(|key| self.pictures[key].clone()).collect();
         let tokens_per_tile = model.tokens_per_tile();
-        let tiles: Vec<_> = visuals
+        let tiles: Vec<_> = keys
             .iter()
-            .map(|visual| visual.dims()[0] / tokens_per_tile)
+            .map(|key| self.pictures[key].dims()[0] / tokens_per_tile)
             .collect();
         let prompt = prompt::build(
             &model.config.chat,
@@ -121,7 +123,7 @@ impl Session {
             &tiles,
             tokens_per_tile,
         )?;
-        let cached_tokens = self.prefill(model, prompt, &keys, &visuals, options, began)?;
+        let cached_tokens = self.prefill(model, prompt, &keys, options, began)?;
         let usage = self.usage();
         Ok(Started {
             tiles,
@@ -131,13 +133,18 @@ impl Session {
         })
     }
 
-    /// Prefills `prompt` and readies the answer; returns how many positions the cache still held.
+    /// Takes over the visual tokens of a picture that was encoded elsewhere.
+    pub(super) fn show(&mut self, key: PictureKey, visual: Tensor<2>) {
+        self.pictures.insert(key, visual);
+    }
+
+    /// Prefills `prompt`, whose pictures are known by `keys`, and readies the answer; returns how many positions the cache
+    /// still held.
     pub(super) fn prefill(
         &mut self,
         model: &Model,
         prompt: Prompt,
         keys: &[PictureKey],
-        visuals: &[Tensor<2>],
         options: GenerateOptions,
         began: Instant,
     ) -> Result<usize> {
@@ -148,17 +155,9 @@ impl Session {
                 context: model.context(),
             });
         }
-        let mut sources: Vec<Source> = prompt.ids.iter().map(|&id| Source::Token(id)).collect();
         let mut slots: Vec<Slot> = prompt.ids.iter().map(|&id| Slot::Token(id)).collect();
-        let first_rows: Vec<_> = visuals
-            .iter()
-            .scan(0, |next, visual| {
-                Some(std::mem::replace(next, *next + visual.dims()[0]))
-            })
-            .collect();
         for span in &prompt.images {
             for row in 0..span.len {
-                sources[span.start + row] = Source::Visual((first_rows[span.image] + row) as u32);
                 slots[span.start + row] = Slot::Visual {
                     picture: keys[span.image],
                     row: row as u32,
@@ -176,10 +175,9 @@ impl Session {
         let room = needed
             .saturating_add(options.max_tokens)
             .min(model.context());
-        let cache = self.reserve(model, room, shared);
-        let visual = (!visuals.is_empty()).then(|| Tensor::cat(visuals.to_vec(), 0));
-        let logits = model.forward(&sources[shared..], visual.as_ref(), cache);
         self.slots = slots;
+        let shared = self.reserve(model, room, shared);
+        let logits = self.run(model, shared);
 
         let chat = &model.config.chat;
         let stops = prompt::Markers::new(chat, &model.tokenizer)?
@@ -198,9 +196,12 @@ impl Session {
         Ok(shared)
     }
 
-    /// The cache, with room for `room` positions, of which the first `shared` are kept.
-    fn reserve(&mut self, model: &Model, room: usize, shared: usize) -> &mut KvCache {
-        let kept = self.cache.take().map(|mut cache| {
+    /// Makes a cache with room for `room` positions that keeps the first `shared`, or none where the slots' number asks for
+    /// the other of LongRoPE's factors. Returns how many it keeps.
+    fn reserve(&mut self, model: &Model, room: usize, shared: usize) -> usize {
+        let long = model.config.language.is_long(self.slots.len());
+        let kept = self.cache.take().filter(|cache| cache.long == long);
+        let kept = kept.map(|mut cache| {
             cache.truncate(shared);
             cache
         });
@@ -216,7 +217,31 @@ impl Session {
                 cache
             }
         };
-        self.cache.insert(cache)
+        let cache = self.cache.insert(cache);
+        cache.long = long;
+        cache.length
+    }
+
+    /// Runs the slots from `first` on and returns the logits after the last, [1, V].
+    fn run(&mut self, model: &Model, first: usize) -> Tensor<2> {
+        let mut first_rows = HashMap::new();
+        let (mut visuals, mut rows) = (Vec::new(), 0);
+        let mut source = |slot: &Slot| match slot {
+            Slot::Token(id) => Source::Token(*id),
+            Slot::Visual { picture, row } => {
+                let first = *first_rows.entry(*picture).or_insert_with(|| {
+                    let visual = &self.pictures[picture];
+                    visuals.push(visual.clone());
+                    rows += visual.dims()[0];
+                    rows - visual.dims()[0]
+                });
+                Source::Visual(first as u32 + row)
+            }
+        };
+        let sources: Vec<Source> = self.slots[first..].iter().map(&mut source).collect();
+        let visual = (!visuals.is_empty()).then(|| Tensor::cat(visuals, 0));
+        let cache = self.cache.as_mut().expect("reserved before");
+        model.forward(&sources, visual.as_ref(), cache)
     }
 
     /// Makes the next token's id; `None` once the answer has ended.
@@ -238,9 +263,14 @@ impl Session {
             return Ok(Some(id));
         }
         if answer.usage.completion_tokens < max_tokens {
-            let cache = self.cache.as_mut().expect("a started answer has a cache");
-            answer.logits = model.forward(&[Source::Token(id)], None, cache);
             self.slots.push(Slot::Token(id));
+            let length = self.slots.len();
+            let room = self.cache.as_ref().map_or(0, |cache| cache.context);
+            let shared = self.reserve(model, room, length - 1);
+            let logits = self.run(model, shared);
+            if let Some(answer) = &mut self.answer {
+                answer.logits = logits;
+            }
         }
         Ok(Some(id))
     }

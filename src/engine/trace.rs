@@ -12,12 +12,12 @@ use crate::gpu::{Compute, DeviceChoice};
 use crate::nn::Precisions;
 use crate::page::{DecodeOptions, decode};
 use crate::quant::Precision;
-use crate::weights::{Checkpoint, Source};
+use crate::weights::Checkpoint;
 
 /// One user turn with one picture.
 pub struct TraceRequest {
-    /// The checkpoint's files.
-    pub source: Source,
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
     /// Where to run.
     pub device: DeviceChoice,
     /// How to hold the weights; a pack keeps its own.
@@ -56,10 +56,12 @@ pub struct Trace {
 ///
 /// Whatever is wrong with the checkpoint, the picture or the device.
 pub async fn trace(request: TraceRequest) -> Result<Trace> {
-    let checkpoint = Checkpoint::open(request.source).await?;
+    if !request.checkpoint.config().sees() {
+        return Err(Error::NoEncoder);
+    }
     let compute = Compute::open(request.device).await?;
     let model = Model::load(
-        &checkpoint,
+        &request.checkpoint,
         compute,
         Precisions::all(request.precision),
         &mut |_, _| {},
@@ -103,15 +105,9 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
         max_tokens: request.max_tokens,
         ..GenerateOptions::default()
     };
-    let visuals = std::slice::from_ref(&visual);
-    session.prefill(
-        &model,
-        prompt,
-        &[([0; 32], 0)],
-        visuals,
-        options,
-        Instant::now(),
-    )?;
+    let key = ([0; 32], 0);
+    session.show(key, visual.clone());
+    session.prefill(&model, prompt, &[key], options, Instant::now())?;
     let logits = values(session.logits().expect("a started answer").clone()).await?;
     let mut generated = Vec::new();
     while let Some(id) = session.next_id(&model).await? {

@@ -22,6 +22,8 @@ pub struct KvCache {
     pub length: usize,
     /// Positions there is room for.
     pub context: usize,
+    /// Whether the keys are rotated by LongRoPE's long factors.
+    pub long: bool,
 }
 
 impl KvCache {
@@ -36,6 +38,7 @@ impl KvCache {
             layers: (0..config.layers).map(|_| layer()).collect(),
             length: 0,
             context,
+            long: false,
         }
     }
 
@@ -66,5 +69,6 @@ impl KvCache {
             layer.values = grow(old.values, &layer.values);
         }
         self.length = other.length;
+        self.long = other.long;
     }
 }

@@ -31,6 +31,8 @@ pub struct Decoder {
     norm: Tensor<1>,         // [D]
     lm_head: Option<Matrix>, // [V, D]; None: tied to embed_tokens
     angles: Tensor<3>,       // [context, hd / 2, 2]
+    /// Of conversations beyond LongRoPE's original context, [context, hd / 2, 2].
+    long_angles: Option<Tensor<3>>,
 }
 
 impl Decoder {
@@ -68,7 +70,9 @@ impl Decoder {
             true => None,
             false => Some(loader.matrix("language.lm_head.weight").await?),
         };
-        let angles = angles(context, config.head_dim, config.rope_theta, loader.device());
+        let angles_of = |long| angles(context, config, long, loader.device());
+        let long_angles = config.is_long(context).then(|| angles_of(true));
+        let angles = angles_of(false);
         Ok(Self {
             config: config.clone(),
             embed_tokens,
@@ -76,6 +80,7 @@ impl Decoder {
             norm,
             lm_head,
             angles,
+            long_angles,
         })
     }
 
@@ -94,8 +99,12 @@ impl Decoder {
         let [rows, width] = x.dims();
         let start = cache.length;
         let mut x = x;
+        let angles = match &self.long_angles {
+            Some(long) if cache.long => long,
+            _ => &self.angles,
+        };
         for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
-            x = self.block(layer, &x, cache, start);
+            x = self.block(layer, &x, cache, start, angles);
         }
         cache.length = start + rows;
         let last = if rows == 1 {
@@ -118,6 +127,7 @@ impl Decoder {
         x: &Tensor<2>,
         cache: &mut LayerCache,
         start: usize,
+        angles: &Tensor<3>,
     ) -> Tensor<2> {
         let LanguageConfig {
             heads,
@@ -132,7 +142,7 @@ impl Decoder {
             qk_norm(&mut qkv, 0, heads, q_norm, eps);
             qk_norm(&mut qkv, heads * head_dim, kv_heads, k_norm, eps);
         }
-        rope(&mut qkv, &self.angles, cache, start);
+        rope(&mut qkv, angles, cache, start);
         let mixed = match x.dims()[0] {
             1 => attention_decode(&qkv, cache, start),
             _ => attention_causal(&qkv, cache, start),

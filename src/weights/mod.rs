@@ -1,8 +1,10 @@
-//! Checkpoints: a Hugging Face folder or one of our packs, handed out one canonical tensor at a time.
+//! Checkpoints: a Hugging Face folder, GGUF files or one of our packs, handed out one canonical tensor at a time.
 //!
-//! A Hugging Face folder is converted, and quantized where wanted, while it is read; a pack hands out what it stores. Both
-//! go through [`Checkpoint::weight`], and packing a folder is reading all of it while [`Checkpoint::keep`] writes it down.
+//! Foreign files are converted, and quantized where wanted, while they are read; a pack hands out what it stores. Both go
+//! through [`Checkpoint::weight`], and packing a checkpoint is reading all of it while [`Checkpoint::keep`] writes it down.
 
+mod ggml;
+mod gguf;
 mod import;
 mod pack;
 mod plan;
@@ -29,6 +31,7 @@ pub use self::writer::write_pack;
 
 use self::import::Import;
 use self::pack::Pack;
+use self::safetensors::Dtype;
 use self::writer::Writer;
 use crate::config::{ModelConfig, TensorSpec};
 use crate::error::{Error, Result};
@@ -61,6 +64,7 @@ pub struct Checkpoint {
 
 #[derive(Debug)]
 enum Store {
+    /// Files that are converted while they are read.
     Folder(Box<Import>),
     Pack(Box<Pack>),
     Noise(Box<ModelConfig>, Box<Store>),
@@ -74,6 +78,13 @@ impl Checkpoint {
             None => Store::Folder(Box::new(Import::open(&source).await?)),
         };
         Ok(Self::new(source, store))
+    }
+
+    /// Opens a language model in GGUF, the first part where it is split, and the encoder that belongs to it (an `mmproj`
+    /// file), if there is one; without it the model reads no pictures.
+    pub async fn open_gguf(source: Source, model: &str, mmproj: Option<&str>) -> Result<Self> {
+        let import = Import::open_gguf(&source, model, mmproj).await?;
+        Ok(Self::new(source, Store::Folder(Box::new(import))))
     }
 
     fn new(source: Source, store: Store) -> Self {
@@ -106,7 +117,7 @@ impl Checkpoint {
         }
     }
 
-    /// The model's name, which a pack carries; a folder does not know its own.
+    /// The model's name, which a pack carries; other files do not know their own.
     pub fn name(&self) -> Option<&str> {
         match &self.store {
             Store::Folder(_) | Store::Noise(..) => None,
@@ -114,7 +125,7 @@ impl Checkpoint {
         }
     }
 
-    /// The bytes of tokenizer.json.
+    /// A tokenizer.json: the checkpoint's own, or one made from what it has instead.
     pub async fn tokenizer(&self) -> Result<Vec<u8>> {
         let store = match &self.store {
             Store::Noise(_, real) => real,
@@ -122,12 +133,7 @@ impl Checkpoint {
         };
         match store {
             Store::Noise(..) => unreachable!("noise is made of a real checkpoint"),
-            Store::Folder(_) => {
-                let bytes = self.source.read_all(import::TOKENIZER).await?;
-                bytes.ok_or_else(|| Error::MissingFile {
-                    file: import::TOKENIZER.into(),
-                })
-            }
+            Store::Folder(import) => Ok(import.tokenizer.clone()),
             Store::Pack(pack) => pack.tokenizer(&self.source).await,
         }
     }
@@ -210,8 +216,9 @@ impl Checkpoint {
             .take()
     }
 
-    /// Reads one canonical tensor of [`ModelConfig::tensors`]. A folder converts it to `precision`, or to the nearest this
-    /// tensor can have; a pack hands out what it stores. In the order of that list every stored byte is read once.
+    /// Reads one canonical tensor of [`ModelConfig::tensors`]. It is converted to `precision`, or to the nearest this
+    /// tensor can have, unless it is stored so; a pack hands out what it stores. In the order of that list every stored byte
+    /// is read once.
     pub async fn weight(&self, name: &str, precision: Precision) -> Result<Weight> {
         let spec = self.specs.get(name).ok_or_else(|| Error::MissingTensor {
             tensor: name.into(),
@@ -223,7 +230,9 @@ impl Checkpoint {
                 let mut weight = Weight::empty(spec, stored.quant());
                 weight.reserve(spec.shape[0]);
                 let mut finite = true;
-                let sink = |rows: &[f32]| finite &= weight.push(rows, stored == Precision::F16);
+                let sink = |dtype: Dtype, rows: &[u8]| {
+                    finite &= weight.push_stored(dtype, rows, stored == Precision::F16);
+                };
                 recipe.read(&self.source, &import.tensors, sink).await?;
                 if !finite {
                     return Err(Error::NotFinite {
@@ -293,6 +302,22 @@ impl Weight {
             }
             Self::Quantized(matrix) => matrix.reserve(rows),
         }
+    }
+
+    /// Appends whole rows as they are stored: blocks as they are where they are of this weight's kind.
+    fn push_stored(&mut self, dtype: Dtype, bytes: &[u8], rounded: bool) -> bool {
+        if let (Self::Quantized(matrix), Dtype::Ggml(blocks)) = (&mut *self, dtype) {
+            let before = matrix.scales.len();
+            if blocks.copy(bytes, matrix) {
+                return matrix.scales[before..]
+                    .iter()
+                    .all(|scale| scale.is_finite());
+            }
+        }
+        let (elements, unit) = dtype.unit();
+        let mut values = Vec::with_capacity(bytes.len() / unit * elements);
+        dtype.widen(bytes, &mut values);
+        self.push(&values, rounded)
     }
 
     /// Appends whole rows; false if one of the values is not finite at this precision.

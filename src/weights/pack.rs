@@ -302,7 +302,7 @@ impl Held {
                     &[Dtype::F32, Dtype::F16],
                     &[&[rows], &spec.shape[1..]].concat(),
                 )?;
-                let mut values = Vec::with_capacity(bytes.len() / tensor.dtype.bytes());
+                let mut values = Vec::new();
                 tensor.dtype.widen(bytes, &mut values);
                 weight.reserve(rows);
                 (rows, weight.push(&values, false))

@@ -16,6 +16,7 @@ use half::{bf16, f16};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::ggml::Blocks;
 use super::source::Source;
 use crate::error::{Error, HeaderDefect, Result, TensorDefect};
 
@@ -26,13 +27,14 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const METADATA: &str = "__metadata__";
 
-/// Element types that occur: the three float types of checkpoints, and the words of our packs.
+/// Element types that occur: the three float types of checkpoints, the words of our packs, and the blocks of GGUF files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dtype {
     F32,
     F16,
     Bf16,
     U32,
+    Ggml(Blocks),
 }
 
 impl Dtype {
@@ -46,19 +48,22 @@ impl Dtype {
         }
     }
 
-    pub(crate) fn bytes(self) -> usize {
+    /// (elements, bytes) of the smallest stored unit.
+    pub(crate) const fn unit(self) -> (usize, usize) {
         match self {
-            Self::F32 | Self::U32 => 4,
-            Self::F16 | Self::Bf16 => 2,
+            Self::F32 | Self::U32 => (1, 4),
+            Self::F16 | Self::Bf16 => (1, 2),
+            Self::Ggml(blocks) => blocks.size(),
         }
     }
 
-    /// Appends little-endian float `bytes` to `values`.
+    /// Appends the values that `bytes` hold to `values`.
     pub(crate) fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
         match self {
             Self::F32 => values.extend(elements(bytes).map(f32::from_le_bytes)),
             Self::F16 => values.extend(elements(bytes).map(|b| f16::from_le_bytes(b).to_f32())),
             Self::Bf16 => values.extend(elements(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
+            Self::Ggml(blocks) => blocks.widen(bytes, values),
             Self::U32 => unreachable!("packed words are not values"),
         }
     }
@@ -285,7 +290,7 @@ impl RawTensor {
         let expected = self
             .shape
             .iter()
-            .try_fold(dtype.bytes() as u64, |bytes, &n| bytes.checked_mul(n));
+            .try_fold(dtype.unit().1 as u64, |bytes, &n| bytes.checked_mul(n));
         if expected != Some(found) {
             return Err(TensorDefect::Bytes {
                 expected: expected.unwrap_or(u64::MAX),

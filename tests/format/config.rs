@@ -59,11 +59,84 @@ fn whatever_changes_numbers_is_refused_in_both_layouts() {
     }
 }
 
+/// Phi-3's RoPE, with factors for heads of 16 and a context of 128 stretched to 512.
+fn long_rope(fixture: Fixture, short: &[f32]) -> Fixture {
+    let rope = json!({ "type": "su", "short_factor": short, "long_factor": vec![2.0; 8] });
+    fixture
+        .set("/llm_config/rope_scaling", rope)
+        .set("/llm_config/original_max_position_embeddings", json!(128))
+}
+
 #[test]
-fn rope_types_other_than_default_and_dynamic_are_refused() {
+fn long_rope_is_read_or_refused_whole() {
+    let config = long_rope(Fixture::plain(), &[1.25; 8]).open().unwrap();
+    let rope = config.config().language.long_rope.clone().unwrap();
+    assert_eq!((rope.short, rope.long), (vec![1.25; 8], vec![2.0; 8]));
+    assert_eq!(rope.original_positions, 128);
+    // sqrt(1 + ln(512 / 128) / ln(128))
+    assert!((rope.scale - 1.133_893_4).abs() < 1e-6, "{}", rope.scale);
+    let language = &config.config().language;
+    assert!(!language.is_long(128) && language.is_long(129));
+
+    for short in [&[1.25; 7][..], &[0.0; 8]] {
+        assert_error!(
+            long_rope(Fixture::plain(), short).open(),
+            Error::ConfigValue { .. },
+            "language.long_rope.short"
+        );
+    }
+    let pointer = "/llm_config/original_max_position_embeddings";
+    for folder in [
+        long_rope(Fixture::plain(), &[1.0; 8]).unset(pointer),
+        long_rope(Fixture::plain(), &[1.0; 8]).set(pointer, json!(513)),
+    ] {
+        assert_error!(
+            folder.open(),
+            Error::ConfigValue { .. },
+            "llm_config.original_max_position_embeddings"
+        );
+    }
+    let without =
+        long_rope(Fixture::plain(), &[1.0; 8]).unset("/llm_config/rope_scaling/long_factor");
+    assert_error!(
+        without.open(),
+        Error::ConfigValue { .. },
+        "rope_scaling.long_factor"
+    );
+}
+
+#[test]
+fn phi3_with_windows_or_without_its_epsilon_is_refused() {
+    let phi3 = || Fixture::plain().set("/llm_config/model_type", json!("phi3"));
+    refused(phi3(), "/llm_config/sliding_window", json!(64));
+    let silent = phi3().unset("/llm_config/rms_norm_eps");
+    assert_error!(
+        silent.open(),
+        Error::ConfigValue { .. },
+        "llm_config.rms_norm_eps"
+    );
+}
+
+#[test]
+fn mono_internvl_is_refused_by_name() {
+    let mono = fixture(Layout::Original, Family::InternLm2).set(
+        "/llm_config/architectures",
+        json!(["InternLM2VEForCausalLM"]),
+    );
+    assert_error!(
+        mono.open(),
+        Error::UnknownArchitecture { .. },
+        "llm_config.architectures",
+        "InternLM2VEForCausalLM",
+        "Mono-InternVL"
+    );
+}
+
+#[test]
+fn rope_types_that_are_not_implemented_are_refused() {
     for key in ["rope_scaling", "rope_parameters"] {
         for name in ["type", "rope_type"] {
-            for kind in ["linear", "yarn", "longrope", "su", "llama3", "mrope"] {
+            for kind in ["linear", "yarn", "llama3", "mrope"] {
                 let fixture = Fixture::plain().set(
                     &format!("/llm_config/{key}"),
                     json!({ name: kind, "factor": 2.0 }),
@@ -162,7 +235,7 @@ fn families_refuse_their_own_keys() {
 fn unknown_architectures_are_refused() {
     for (pointer, value) in [
         ("/model_type", json!("llava")),
-        ("/llm_config/model_type", json!("phi3")),
+        ("/llm_config/model_type", json!("internlm3")),
         ("/llm_config/model_type", json!("qwen3_moe")),
         ("/vision_config/model_type", json!("siglip_vision_model")),
         (

@@ -21,7 +21,7 @@ class Variant:
 
     name: str
     layout: str  # original | hf (`model.` prefix, transformers 5 config) | hf-old (no prefix, transformers 4 config)
-    decoder: str  # internlm2 | llama | qwen2 | qwen3
+    decoder: str  # internlm2 | llama | phi3 | qwen2 | qwen3
     template: str  # a name of the original layout's templates, or of JINJA
     dtype: str = "bfloat16"
     shards: int = 1
@@ -39,7 +39,7 @@ class Variant:
 
 
 VISION = dict(hidden=32, ffn=64, layers=2, heads=2, eps=1e-6)
-LANGUAGE = dict(hidden=32, ffn=64, layers=2, heads=2, kv_heads=1, head_dim=None, vocab=None, eps=1e-6, theta=1e6, positions=32768, dynamic=None)
+LANGUAGE = dict(hidden=32, ffn=64, layers=2, heads=2, kv_heads=1, head_dim=None, vocab=None, eps=1e-6, theta=1e6, positions=32768, dynamic=None, original=None)
 
 CHATML = """{% for message in messages %}{{'<|im_start|>' + message['role'] + '
 '}}{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for content in message['content'] %}{% if content['type'] == 'image' %}{{ 'MARKER
@@ -213,6 +213,10 @@ def weights(variant, sizes, seed):
         linear(f"{layer}.mlp.gate_proj", language["ffn"], d, 1.6)
         linear(f"{layer}.mlp.up_proj", language["ffn"], d, 1.6)
         linear(f"{layer}.mlp.down_proj", d, language["ffn"], 1.6)
+        if variant.decoder == "phi3":
+            for fused, parts in ((f"{layer}.self_attn.qkv_proj", "self_attn.{}_proj q k v"), (f"{layer}.mlp.gate_up_proj", "mlp.{}_proj gate up")):
+                stem, *parts = parts.split()
+                tensors[f"{fused}.weight"] = torch.cat([tensors.pop(f"{layer}.{stem.format(part)}.weight") for part in parts])
     norm(f"{text}.norm", d, False)
     if not variant.tied:
         linear("lm_head", language["vocab"], d, 3.0)
@@ -289,9 +293,15 @@ def to_older(tensors):
 # --- configs
 
 
+def long_rope(language):
+    """LongRoPE's parameters: factors that show, the long ones much larger."""
+    half = language["head_dim"] // 2
+    return {"type": "su", "short_factor": [1 + 0.1 * k for k in range(half)], "long_factor": [1.5 + 1.5 * k for k in range(half)]}
+
+
 def original_config(variant, sizes, tokenizer):
     vision, language = sizes["vision"], sizes["language"]
-    architecture = {"internlm2": "InternLM2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}[variant.decoder]
+    architecture = {"internlm2": "InternLM2", "llama": "Llama", "phi3": "Phi3", "qwen2": "Qwen2", "qwen3": "Qwen3"}[variant.decoder]
     text = {
         "architectures": [f"{architecture}ForCausalLM"],
         "attention_dropout": 0.0,
@@ -317,6 +327,8 @@ def original_config(variant, sizes, tokenizer):
     }
     if variant.decoder == "internlm2":
         text |= {"bias": False, "attn_implementation": "flash_attention_2"}
+    if variant.decoder == "phi3":
+        text |= {"rope_scaling": long_rope(language), "original_max_position_embeddings": language["original"], "sliding_window": 262144}
     if variant.decoder in ("qwen2", "qwen3"):
         eos = tokenizer.token_to_id("<|im_end|>")
         text |= {"bos_token_id": tokenizer.token_to_id("<|endoftext|>"), "eos_token_id": eos, "pad_token_id": None}

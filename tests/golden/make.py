@@ -84,6 +84,13 @@ CASES = [
         "  Where is the signature?",
         seed=1500,
     ),
+    Case(
+        # The original context ends in the middle of the answer: LongRoPE's factors change there.
+        Variant("original-phi3", "original", "phi3", "phi3-chat", language=dict(hidden=64, heads=4, kv_heads=2, eps=1e-5, theta=1e4, positions=1024, original=40), config=dict(system_message="You read.")),
+        "wide.png",
+        "What is the total?",
+        seed=1600,
+    ),
     # The layout of transformers: InternVLForConditionalGeneration, chat templates in Jinja.
     Case(
         Variant("hf-qwen3", "hf", "qwen3", "jinja", vision=dict(hidden=64, heads=2), language=dict(heads=4, kv_heads=2, head_dim=16, eps=2e-2)),

@@ -3,6 +3,8 @@
 The second opinion on the reference: it maps no names, splits no fused projection ahead of time and uses nothing of transformers.
 """
 
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -63,11 +65,17 @@ def project(w, config, features):
     return (x @ w["mlp1.3.weight"].T + w["mlp1.3.bias"]).flatten(0, 1)
 
 
-def rope(x, theta):
+def rope(x, config):
     """Rotates the halves of [..., L, hd]."""
     L, d = x.shape[-2:]
-    angle = torch.arange(L)[:, None] * theta ** (-torch.arange(0, d, 2) / d)
-    cos, sin = angle.cos(), angle.sin()
+    frequency, scale = config["rope_theta"] ** (-torch.arange(0, d, 2) / d), 1.0
+    scaling = config.get("rope_scaling") or {}
+    if scaling.get("type") == "su":
+        short = config["original_max_position_embeddings"]
+        frequency = frequency / torch.tensor(scaling["short_factor" if L <= short else "long_factor"])
+        scale = (1 + math.log(config["max_position_embeddings"] / short) / math.log(short)) ** 0.5
+    angle = torch.arange(L)[:, None] * frequency
+    cos, sin = angle.cos() * scale, angle.sin() * scale
     a, b = x[..., : d // 2], x[..., d // 2 :]
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
@@ -93,6 +101,9 @@ def language(w, config, ids, context_id, visual):
             rows = (h @ w[p + "attention.wqkv.weight"].T).view(L, kv, g + 2, hd)
             q = rows[:, :, :g].reshape(L, heads, hd)
             k, v = rows[:, :, g], rows[:, :, g + 1]
+        elif p + "self_attn.qkv_proj.weight" in w:
+            rows = (h @ w[p + "self_attn.qkv_proj.weight"].T).view(L, heads + 2 * kv, hd)
+            q, k, v = rows[:, :heads], rows[:, heads : heads + kv], rows[:, heads + kv :]
         else:
             parts = []
             for letter in "qkv":
@@ -104,7 +115,7 @@ def language(w, config, ids, context_id, visual):
                     part = rms(part, w[p + f"self_attn.{letter}_norm.weight"], eps)
                 parts.append(part)
             q, k, v = parts
-        q, k = rope(q.transpose(0, 1), c["rope_theta"]), rope(k.transpose(0, 1), c["rope_theta"])
+        q, k = rope(q.transpose(0, 1), c), rope(k.transpose(0, 1), c)
         out = []
         for head in range(heads):
             scores = (q[head] @ k[head // g].T * hd**-0.5 + mask).softmax(-1)
@@ -113,7 +124,11 @@ def language(w, config, ids, context_id, visual):
         x = x + out @ w[p + ("attention.wo.weight" if internlm2 else "self_attn.o_proj.weight")].T
         h = rms(x, w[p + ("ffn_norm.weight" if internlm2 else "post_attention_layernorm.weight")], eps)
         gate, up, down = ("feed_forward.w1", "feed_forward.w3", "feed_forward.w2") if internlm2 else ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
-        h = F.silu(h @ w[p + gate + ".weight"].T) * (h @ w[p + up + ".weight"].T)
+        if p + "mlp.gate_up_proj.weight" in w:
+            gated, raised = (h @ w[p + "mlp.gate_up_proj.weight"].T).chunk(2, -1)
+        else:
+            gated, raised = h @ w[p + gate + ".weight"].T, h @ w[p + up + ".weight"].T
+        h = F.silu(gated) * raised
         x = x + h @ w[p + down + ".weight"].T
     x = rms(x[-1], w["language_model.model.norm.weight"], eps)
     head = "language_model.output.weight" if internlm2 else "language_model.lm_head.weight"

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from tokenizers import Tokenizer
-from transformers import AutoConfig, InternVLConfig, InternVLForConditionalGeneration, LlamaConfig, Qwen2Config, Qwen3Config
+from transformers import AutoConfig, InternVLConfig, InternVLForConditionalGeneration, LlamaConfig, Phi3Config, Qwen2Config, Qwen3Config
 from transformers.utils import logging
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -139,13 +139,18 @@ def original_config(config):
     """An InternVLChatModel config.json as the transformers configuration of the same graph."""
     vision, language = config["vision_config"], config["llm_config"]
     kind = language["architectures"][0]
-    classes = {"InternLM2ForCausalLM": LlamaConfig, "LlamaForCausalLM": LlamaConfig, "Qwen2ForCausalLM": Qwen2Config, "Qwen3ForCausalLM": Qwen3Config}
+    classes = {"InternLM2ForCausalLM": LlamaConfig, "LlamaForCausalLM": LlamaConfig, "Phi3ForCausalLM": Phi3Config, "Qwen2ForCausalLM": Qwen2Config, "Qwen3ForCausalLM": Qwen3Config}
     scaling = language.get("rope_scaling")
-    assert scaling is None or scaling["type"] == "dynamic", "only plain and inactive dynamic RoPE"
+    assert scaling is None or scaling["type"] in ("dynamic", "su"), "only plain, inactive dynamic and LongRoPE"
     text = {key: language[key] for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "rms_norm_eps", "max_position_embeddings")}
     if "head_dim" in language:
         text["head_dim"] = language["head_dim"]
     text["rope_parameters"] = {"rope_type": "default", "rope_theta": float(language["rope_theta"])}
+    if scaling and scaling["type"] == "su":
+        original = language["original_max_position_embeddings"]
+        text |= {"original_max_position_embeddings": original, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+        text["rope_parameters"] |= {"rope_type": "longrope", "original_max_position_embeddings": original}
+        text["rope_parameters"] |= {key: scaling[key] for key in ("short_factor", "long_factor")}
     tower = {key: vision[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size", "norm_type", "layer_norm_eps", "hidden_act")}
     return InternVLConfig(
         text_config=classes[kind](tie_word_embeddings=False, **text).to_dict(),
@@ -304,6 +309,18 @@ def render(checkpoint, prompt, system, tile_count, tokens_per_tile):
 # --- stages
 
 
+def is_long_rope(model):
+    return model.config.text_config.rope_parameters["rope_type"] == "longrope"
+
+
+def embed(checkpoint, ids, visual, prompt=None):
+    """[1, L, D]; the first `prompt` ids (all, unless said) may be places of visual tokens."""
+    embedded = checkpoint.model.get_input_embeddings()(ids)[None].clone()
+    pictures = (ids == checkpoint.context_id) & (torch.arange(len(ids)) < (prompt or len(ids)))
+    embedded[0, pictures] = visual
+    return embedded
+
+
 @torch.no_grad()
 def stages(checkpoint, image, prompt, system=None, max_tiles=None, max_tokens=16):
     """Every stage as numpy, plus `pixels`, the tiles in u8."""
@@ -320,9 +337,18 @@ def stages(checkpoint, image, prompt, system=None, max_tiles=None, max_tokens=16
     mask = torch.ones_like(ids)
     logits = model(input_ids=ids, pixel_values=pixel_values, attention_mask=mask, logits_to_keep=1).logits[0, -1]
     stop = [checkpoint.tokenizer.token_to_id(token) for token in checkpoint.stop]
-    generated = model.generate(
-        input_ids=ids, pixel_values=pixel_values, attention_mask=mask, max_new_tokens=max_tokens, do_sample=False, num_beams=1, eos_token_id=stop, pad_token_id=stop[0]
-    )[0, len(input_ids) :]
+    if is_long_rope(model):
+        # Its switch changes every key: without a cache all of them follow.
+        embedded, generated = embed(checkpoint, ids[0], projected.flatten(0, 1)), []
+        while len(generated) < max_tokens and not (generated and generated[-1] in stop):
+            best = model(inputs_embeds=embedded, use_cache=False, logits_to_keep=1).logits[0, -1].argmax()
+            embedded = torch.cat([embedded, model.get_input_embeddings()(best[None])[None]], 1)
+            generated.append(best.item())
+        generated = torch.tensor(generated)
+    else:
+        generated = model.generate(
+            input_ids=ids, pixel_values=pixel_values, attention_mask=mask, max_new_tokens=max_tokens, do_sample=False, num_beams=1, eos_token_id=stop, pad_token_id=stop[0]
+        )[0, len(input_ids) :]
     found = {
         "pixels": pixels,
         "pixel_values": pixel_values.numpy(),
@@ -340,10 +366,12 @@ def margins(checkpoint, stages):
     """For each generated id, how far it leads the runner-up, relative to the largest logit."""
     model, ids, generated = checkpoint.model, stages["input_ids"], stages["generated"]
     whole = torch.from_numpy(np.concatenate([ids, generated]).astype(np.int64))
-    embedded = model.get_input_embeddings()(whole)[None].clone()
-    pictures = (whole == checkpoint.context_id) & (torch.arange(len(whole)) < len(ids))
-    embedded[0, pictures] = torch.from_numpy(stages["projected"])
-    logits = model(inputs_embeds=embedded).logits[0, len(ids) - 1 : -1]
+    embedded = embed(checkpoint, whole, torch.from_numpy(stages["projected"]), len(ids))
+    if is_long_rope(model):
+        lengths = range(len(ids), len(whole))
+        logits = torch.stack([model(inputs_embeds=embedded[:, :length], logits_to_keep=1).logits[0, -1] for length in lengths])
+    else:
+        logits = model(inputs_embeds=embedded).logits[0, len(ids) - 1 : -1]
     best = logits.topk(2).values
     return ((best[:, 0] - best[:, 1]) / logits.abs().amax(-1)).numpy()
 

@@ -9,9 +9,9 @@ use pagelens::{Error, Result};
 
 use crate::model::ModelArgs;
 
-/// Ask a question about one or more pictures.
+/// Ask a question, mostly about one or more pictures.
 #[derive(clap::Args)]
-#[command(override_usage = "pagelens ask [OPTIONS] FILE... QUESTION")]
+#[command(override_usage = "pagelens ask [OPTIONS] [FILE]... QUESTION")]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -27,13 +27,13 @@ pub(crate) struct Args {
     /// Print one JSON object instead of streaming.
     #[arg(long)]
     json: bool,
-    /// The pictures, then the question.
-    #[arg(required = true, num_args = 2.., value_names = ["FILE", "QUESTION"])]
+    /// The pictures, if any, then the question.
+    #[arg(required = true, num_args = 1.., value_names = ["FILE", "QUESTION"])]
     input: Vec<String>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let (question, files) = args.input.split_last().expect("clap asks for two or more");
+    let (question, files) = args.input.split_last().expect("clap asks for one or more");
     let pictures = crate::pictures(files.iter().map(Path::new))?;
     let model = args.model.load().await?;
 

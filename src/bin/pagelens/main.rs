@@ -37,7 +37,7 @@ enum Command {
     Trace(trace::Args),
     /// Say what a model needs and whether it fits here, before any of its weights is fetched.
     Fit(fit::Args),
-    /// Turn a Hugging Face checkpoint into a pack.
+    /// Turn a checkpoint, or GGUF files, into a pack.
     Pack(pack::Args),
     /// Measure how right a model's answers to a file of questions are.
     Eval(eval::Args),

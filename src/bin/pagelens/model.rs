@@ -1,6 +1,6 @@
 //! How a command names, weighs, fetches and loads its model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pagelens::engine::fit::{Fit, Use, Verdict};
@@ -20,11 +20,20 @@ pub(crate) struct PlaceArgs {
     /// The folder that downloads are kept in; otherwise PAGELENS_CACHE, or pagelens in the user's cache folder.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// The encoder that belongs to a GGUF file.
+    #[arg(long, value_name = "FILE.gguf")]
+    mmproj: Option<PathBuf>,
 }
 
 impl PlaceArgs {
-    /// Opens a model by folder, URL or name; of its weights, nothing is read.
+    /// Opens a model by folder, URL or name, or a GGUF file; of its weights, nothing is read.
     pub(crate) async fn open(&self, model: &str) -> Result<Checkpoint> {
+        if self.mmproj.is_some() || Path::new(model).extension().is_some_and(|e| e == "gguf") {
+            // Names as the user gave them, from the working directory.
+            let mmproj = self.mmproj.as_ref().map(|file| file.to_string_lossy());
+            let source = Source::Folder(PathBuf::new());
+            return Checkpoint::open_gguf(source, model, mmproj.as_deref()).await;
+        }
         let address = Address::parse(model, &self.host)?;
         let cache = self.cache.clone().unwrap_or_else(cache_folder);
         Checkpoint::open(Source::at(address, &cache)?).await
@@ -58,7 +67,8 @@ impl PrecisionArgs {
 /// Which model answers, where it runs, and how much it looks at and says.
 #[derive(clap::Args)]
 pub(crate) struct ModelArgs {
-    /// A folder, the URL of one, or owner/name[@revision]: a checkpoint or a pack. Without it, the model that ships.
+    /// A folder, the URL of one, or owner/name[@revision]: a checkpoint or a pack; or a GGUF file. Without it, the model
+    /// that ships.
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     #[command(flatten)]

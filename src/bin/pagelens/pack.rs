@@ -8,10 +8,10 @@ use pagelens::weights::write_pack;
 
 use crate::model::{PlaceArgs, fetch};
 
-/// Turn a Hugging Face checkpoint into a pack.
+/// Turn a checkpoint, or GGUF files, into a pack.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The checkpoint: a folder, the URL of one, or owner/name[@revision].
+    /// The checkpoint: a folder, the URL of one, owner/name[@revision], or a GGUF file.
     input: String,
     /// The folder to write.
     output: PathBuf,

@@ -5,17 +5,20 @@ use std::path::PathBuf;
 use pagelens::engine::trace::{Trace, TraceRequest, trace};
 use pagelens::gpu::DeviceChoice;
 use pagelens::quant::Precision;
-use pagelens::weights::Source;
 use pagelens::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use crate::model::{PlaceArgs, fetch};
+
 /// Write every stage of one answer to a safetensors file.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A checkpoint folder or a pack.
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    /// A folder, the URL of one, or owner/name[@revision]: a checkpoint or a pack; or a GGUF file.
+    #[arg(long, value_name = "MODEL")]
+    model: String,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// The picture; its EXIF orientation is not applied, as in the reference.
     #[arg(long, value_name = "FILE")]
     image: PathBuf,
@@ -43,8 +46,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
+    let checkpoint = args.place.open(&args.model).await?;
+    fetch(&checkpoint)?;
     let request = TraceRequest {
-        source: Source::Folder(args.model),
+        checkpoint,
         device: args.device,
         precision: args.weights,
         image: crate::read(&args.image)?,

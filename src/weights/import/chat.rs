@@ -4,15 +4,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::section::Section;
+use super::tokenizer::{TOKENIZER, TOKENIZER_CONFIG};
 use super::{Layout, optional};
 use crate::config::{ChatConfig, Template};
 use crate::error::{Error, Result};
 use crate::weights::safetensors::json;
 use crate::weights::source::Source;
 
-/// The file a tokenizer is in.
-pub(crate) const TOKENIZER: &str = "tokenizer.json";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const GENERATION_CONFIG: &str = "generation_config.json";
 const TEMPLATE: &str = "chat_template.jinja";
 const OLD_TEMPLATE: &str = "chat_template.json";
@@ -45,19 +43,16 @@ impl Tokenizer {
     }
 }
 
-/// The checkpoint's chat facts. `root` is config.json, `text` the language model's section of it.
+/// The checkpoint's chat facts. `root` is config.json, `text` the language model's section of it, `tokenizer` a
+/// tokenizer.json.
 pub(super) async fn config(
     source: &Source,
+    tokenizer: &[u8],
     layout: Layout,
     root: &Section<'_>,
     text: &Section<'_>,
 ) -> Result<ChatConfig> {
-    let Some(bytes) = source.read_all(TOKENIZER).await? else {
-        return Err(Error::MissingFile {
-            file: TOKENIZER.into(),
-        });
-    };
-    let tokenizer: Tokenizer = json(TOKENIZER, &bytes)?;
+    let tokenizer: Tokenizer = json(TOKENIZER, tokenizer)?;
     let tokenizer_config = optional(source, TOKENIZER_CONFIG).await?;
     let tokenizer_config = Section::root(TOKENIZER_CONFIG, &tokenizer_config)?;
     let generation = optional(source, GENERATION_CONFIG).await?;
@@ -99,6 +94,44 @@ pub(super) async fn config(
     }
     Ok(ChatConfig {
         stop: stop_tokens(&chat, &tokenizer, &ids)?,
+        ..chat
+    })
+}
+
+/// The chat facts in the metadata of a GGUF file, for a model that sees or does not.
+pub(super) fn of_gguf(metadata: &Section, tokenizer: &[u8], sees: bool) -> Result<ChatConfig> {
+    let tokenizer: Tokenizer = json(TOKENIZER, tokenizer)?;
+    let ids = |name: &str| metadata.ids(&format!("tokenizer.ggml.{name}_token_id"));
+    let token = |name: &str| -> Result<Option<String>> {
+        let id = ids(name)?;
+        Ok(id
+            .first()
+            .and_then(|&id| tokenizer.content(id))
+            .map(str::to_owned))
+    };
+    let marker = |usual: &str| match tokenizer.id(usual) {
+        _ if !sees => Ok(String::new()),
+        Some(_) => Ok(usual.to_owned()),
+        None => Err(Error::MissingToken {
+            token: usual.into(),
+        }),
+    };
+    let Some(template) = metadata.text("tokenizer.chat_template")? else {
+        return Err(Error::MissingChatTemplate);
+    };
+    let chat = ChatConfig {
+        template: Template::Jinja(template.into()),
+        system_message: None,
+        image_context: marker("<IMG_CONTEXT>")?,
+        image_start: marker("<img>")?,
+        image_end: marker("</img>")?,
+        stop: Vec::new(),
+        bos_token: token("bos")?,
+        eos_token: token("eos")?,
+    };
+    let ends = [ids("eos")?, ids("eot")?, ids("eom")?].concat();
+    Ok(ChatConfig {
+        stop: stop_tokens(&chat, &tokenizer, &ends)?,
         ..chat
     })
 }

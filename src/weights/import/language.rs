@@ -5,13 +5,14 @@ use serde_json::json;
 use super::Names;
 use super::internlm2::INTERNLM2;
 use super::llama::LLAMA;
+use super::phi3::PHI3;
 use super::qwen2::QWEN2;
 use super::qwen3::QWEN3;
 use super::section::Section;
-use crate::config::LanguageConfig;
+use crate::config::{LanguageConfig, LongRope};
 use crate::error::{Error, Result};
 
-const FAMILIES: [&Family; 4] = [&INTERNLM2, &LLAMA, &QWEN2, &QWEN3];
+const FAMILIES: [&Family; 5] = [&INTERNLM2, &LLAMA, &PHI3, &QWEN2, &QWEN3];
 
 /// A language family at import; nothing behind the import knows of it.
 pub(super) struct Family {
@@ -46,10 +47,12 @@ pub(super) struct Defaults {
 /// How a checkpoint stores the qkv projection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Qkv {
-    /// Three tensors.
+    /// Three tensors, or one with the rows of q, k and v in this order.
     Split,
     /// One, ordered by key-value head.
     Grouped,
+    /// Three tensors; the rows of each head of q and k are ordered for RoPE on neighbours.
+    Interleaved,
 }
 
 /// The family a text config belongs to.
@@ -63,13 +66,21 @@ pub(super) fn family(text: &Section) -> Result<&'static Family> {
     let Some((key, found)) = named else {
         return Err(text.wrong("model_type", "missing".into()));
     };
+    let unknown = |key: &str, found: &str| Error::UnknownArchitecture {
+        key: text.name(key),
+        found: found.into(),
+    };
+    // Mono-InternVL keeps InternLM2's model_type, with experts of its own for visual tokens.
+    if let Some(class @ "InternLM2VEForCausalLM") = text.first("architectures") {
+        return Err(unknown(
+            "architectures",
+            &format!("{class} (Mono-InternVL)"),
+        ));
+    }
     let known = FAMILIES
         .into_iter()
         .find(|f| f.model_type == found || f.architecture == found);
-    known.ok_or_else(|| Error::UnknownArchitecture {
-        key: text.name(key),
-        found: found.into(),
-    })
+    known.ok_or_else(|| unknown(key, found))
 }
 
 /// The decoder's config. Whether the head is tied depends on the tensors and is decided by the caller.
@@ -99,6 +110,10 @@ pub(super) fn config(
             ));
         }
     };
+    let max_positions = text
+        .size("max_position_embeddings")?
+        .unwrap_or(d.max_positions);
+    let (rope_theta, long_rope) = rope(text, max_positions)?;
     Ok(LanguageConfig {
         vocab_size: text.size("vocab_size")?.unwrap_or(d.vocab_size),
         hidden_size,
@@ -110,34 +125,62 @@ pub(super) fn config(
         kv_heads,
         head_dim,
         eps: text.number("rms_norm_eps")?.unwrap_or(1e-6),
-        rope_theta: rope_theta(text)?,
-        max_positions: text
-            .size("max_position_embeddings")?
-            .unwrap_or(d.max_positions),
+        rope_theta,
+        max_positions,
+        long_rope,
         qkv_bias: family.qkv_bias,
         qk_norm: family.qk_norm,
         tied_embeddings,
     })
 }
 
-/// The RoPE base, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (4).
+/// The RoPE base and LongRoPE's factors, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (4).
 ///
 /// The `dynamic` type is plain RoPE up to `max_position_embeddings`, where the engine ends a conversation.
-fn rope_theta(text: &Section) -> Result<f32> {
+fn rope(text: &Section, max_positions: usize) -> Result<(f32, Option<LongRope>)> {
     text.only("partial_rotary_factor", &[json!(1)])?;
     let mut theta = text.number("rope_theta")?;
+    let mut long_rope = None;
     for key in ["rope_scaling", "rope_parameters"] {
         let Some(rope) = text.child(key)? else {
             continue;
         };
+        let mut long = false;
         for kind in ["type", "rope_type"] {
-            rope.only(kind, &[json!("default"), json!("dynamic")])?;
+            let supported = ["default", "dynamic", "longrope", "su"];
+            rope.only(kind, &supported.map(|name| json!(name)))?;
+            long |= matches!(rope.text(kind)?, Some("longrope" | "su"));
         }
         rope.only("partial_rotary_factor", &[json!(1)])?;
         if rope.has("full_attention") {
             return Err(text.unsupported(key, "one set of parameters for all layers"));
         }
         theta = rope.number("rope_theta")?.or(theta);
+        if long {
+            let original = "original_max_position_embeddings";
+            let positions = rope.size(original)?.or(text.size(original)?);
+            let Some(positions) = positions.filter(|n| (1..=max_positions).contains(n)) else {
+                return Err(text.wrong(original, "missing, or not below the context".into()));
+            };
+            long_rope = Some(LongRope {
+                short: rope.numbers("short_factor")?,
+                long: rope.numbers("long_factor")?,
+                original_positions: positions,
+                scale: match rope.number("attention_factor")? {
+                    Some(scale) => scale,
+                    None => long_rope_scale(max_positions, positions),
+                },
+            });
+        }
     }
-    Ok(theta.unwrap_or(10_000.0))
+    Ok((theta.unwrap_or(10_000.0), long_rope))
+}
+
+/// What LongRoPE's authors multiply cos and sin by, for a context stretched from `original` positions to `stretched`.
+pub(super) fn long_rope_scale(stretched: usize, original: usize) -> f32 {
+    let factor = stretched as f64 / original as f64;
+    match factor > 1.0 {
+        true => (1.0 + factor.ln() / (original as f64).ln()).sqrt() as f32,
+        false => 1.0,
+    }
 }

@@ -1,25 +1,29 @@
-//! Hugging Face checkpoints of the InternVL family: config.json and its companions become a [`ModelConfig`], and each
-//! canonical tensor gets a recipe. The last place that knows families and layouts; whatever changes numbers and is not
-//! implemented is refused here, by name.
+//! Checkpoints of the InternVL family: config.json and its companions, or the metadata of GGUF files, become a
+//! [`ModelConfig`], and each canonical tensor gets a recipe. The last place that knows families and layouts; whatever
+//! changes numbers and is not implemented is refused here, by name.
 
 mod chat;
+mod gguf;
 mod internlm2;
 mod language;
 mod llama;
+mod phi3;
 mod qwen2;
 mod qwen3;
 mod recipe;
 mod section;
+mod sentencepiece;
+mod tokenizer;
 mod vision;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-pub(crate) use self::chat::TOKENIZER;
 pub(crate) use self::recipe::Recipe;
+pub(crate) use self::tokenizer::TOKENIZER;
 
-use self::language::Qkv;
 use self::recipe::{Naming, Namings};
 use self::section::Section;
 use super::safetensors::{self, Tensor};
@@ -54,6 +58,8 @@ pub(crate) struct Import {
     pub(crate) config: ModelConfig,
     pub(crate) tensors: BTreeMap<String, Tensor>,
     pub(crate) recipes: BTreeMap<String, Recipe>,
+    /// A tokenizer.json.
+    pub(crate) tokenizer: Vec<u8>,
 }
 
 impl Import {
@@ -98,6 +104,7 @@ impl Import {
                 "language_model.lm_head.weight".into(),
             ],
         };
+        let tokenizer = tokenizer::of_folder(source).await?;
         let head = heads.iter().find(|name| tensors.contains_key(*name));
         let tied = says_tied(layout, &root, &text)? && head.is_none();
         let head = head.unwrap_or(&heads[heads.len() - 1]).clone();
@@ -113,7 +120,7 @@ impl Import {
             },
             vision,
             language: language::config(family, &text, tied)?,
-            chat: chat::config(source, layout, &root, &text).await?,
+            chat: chat::config(source, &tokenizer, layout, &root, &text).await?,
         };
         config.validate()?;
         let namings = namings(layout, family, head);
@@ -122,7 +129,17 @@ impl Import {
             config,
             tensors,
             recipes,
+            tokenizer,
         })
+    }
+
+    /// Reads the headers of GGUF files: a language model and, where it sees, its encoder.
+    pub(crate) async fn open_gguf(
+        source: &Source,
+        model: &str,
+        mmproj: Option<&str>,
+    ) -> Result<Self> {
+        gguf::open(source, model, mmproj).await
     }
 }
 
@@ -282,7 +299,8 @@ fn namings(layout: Layout, family: &language::Family, head: String) -> Namings {
         projector,
         language,
         head,
-        grouped_qkv: family.qkv == Qkv::Grouped,
+        qkv: family.qkv,
+        leading_ones: true,
     }
 }
 

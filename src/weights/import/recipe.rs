@@ -1,15 +1,16 @@
-//! How each canonical tensor is made from the tensors of a Hugging Face checkpoint, and making it, a few rows at a time.
+//! How each canonical tensor is made from the tensors of a checkpoint, and making it, a few rows at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Names;
+use super::language::Qkv;
 use crate::config::{ModelConfig, Part, TensorSpec};
 use crate::error::{Error, Result, TensorDefect};
 use crate::weights::safetensors::{Dtype, Tensor};
 use crate::weights::source::Source;
 
-/// Bytes read at once: what bounds memory while a large tensor is quantized.
-const CHUNK: usize = 16 << 20;
+/// Values read at once: what bounds memory while a large tensor is quantized.
+const CHUNK: usize = 8 << 20;
 
 /// Where the rows of a canonical tensor come from.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) enum Recipe {
 pub(crate) struct Piece {
     name: String,
     shape: Vec<usize>,
+    /// Rows of a head, where they are stored for RoPE on neighbours: 0, hd / 2, 1, hd / 2 + 1, ...
+    interleaved: Option<usize>,
 }
 
 /// One part of the model: canonical stems under a prefix.
@@ -48,8 +51,10 @@ pub(super) struct Namings {
     pub(super) language: Naming,
     /// Full name of the untied head.
     pub(super) head: String,
-    /// The qkv projection is InternLM2's wqkv.
-    pub(super) grouped_qkv: bool,
+    /// How the qkv projection is stored.
+    pub(super) qkv: Qkv,
+    /// The embeddings that are no matrices have leading dimensions of 1.
+    pub(super) leading_ones: bool,
 }
 
 /// The recipe of every canonical tensor, checked against the tensors there are: none missing, none of another shape, and
@@ -97,10 +102,7 @@ impl Namings {
             .split_once('.')
             .expect("canonical names start with their part");
         if rest == "lm_head.weight" {
-            return Recipe::Stack(vec![Piece {
-                name: self.head.clone(),
-                shape: spec.shape.clone(),
-            }]);
+            return Recipe::Stack(vec![Piece::new(self.head.clone(), spec.shape.clone())]);
         }
         let naming = match spec.part {
             Part::Vision => &self.vision,
@@ -109,13 +111,9 @@ impl Namings {
         };
         let sources = naming.sources(rest);
         let qkv = part == "language" && rest.contains(".attn.qkv.");
-        if let (true, true, [name]) = (qkv, self.grouped_qkv, sources.as_slice()) {
-            let piece = Piece {
-                name: name.clone(),
-                shape: spec.shape.clone(),
-            };
+        if let (true, Qkv::Grouped, [name]) = (qkv, self.qkv, sources.as_slice()) {
             return Recipe::Ungroup {
-                piece,
+                piece: Piece::new(name.clone(), spec.shape.clone()),
                 kv_heads: l.kv_heads,
                 group: l.heads / l.kv_heads,
             };
@@ -129,23 +127,27 @@ impl Namings {
             n => vec![spec.shape[0] / n; n],
         };
         let shape = |rows: usize| match name {
-            "vision.class_embedding" => vec![1, 1, spec.shape[0]],
-            "vision.position_embedding" => vec![1, spec.shape[0], spec.shape[1]],
+            "vision.class_embedding" if self.leading_ones => vec![1, 1, spec.shape[0]],
+            "vision.position_embedding" if self.leading_ones => {
+                vec![1, spec.shape[0], spec.shape[1]]
+            }
             "vision.patch_embedding.weight" => {
                 vec![rows, 3, config.vision.patch_size, config.vision.patch_size]
             }
             _ => [&[rows], &spec.shape[1..]].concat(),
         };
-        Recipe::Stack(
-            sources
-                .into_iter()
-                .zip(rows)
-                .map(|(name, r)| Piece {
-                    name,
-                    shape: shape(r),
-                })
-                .collect(),
-        )
+        let mut pieces: Vec<Piece> = sources
+            .into_iter()
+            .zip(rows)
+            .map(|(name, r)| Piece::new(name, shape(r)))
+            .collect();
+        if qkv && self.qkv == Qkv::Interleaved {
+            // Queries and keys are rotated, values are not.
+            for piece in &mut pieces[..2] {
+                piece.interleaved = Some(l.head_dim);
+            }
+        }
+        Recipe::Stack(pieces)
     }
 }
 
@@ -199,12 +201,13 @@ impl Recipe {
             .sum()
     }
 
-    /// Reads the rows in canonical order and hands them on, some whole rows at a time. Each byte is read once.
+    /// Reads the rows in canonical order and hands them on as they are stored, some whole rows at a time. Each byte is read
+    /// once.
     pub(crate) async fn read(
         &self,
         source: &Source,
         tensors: &BTreeMap<String, Tensor>,
-        mut sink: impl FnMut(&[f32]),
+        mut sink: impl FnMut(Dtype, &[u8]),
     ) -> Result<()> {
         match self {
             Self::Stack(pieces) => {
@@ -218,17 +221,17 @@ impl Recipe {
                 group,
             } => {
                 let mut grouped = Vec::new();
+                let tensor = &tensors[&piece.name];
                 piece
-                    .read(source, &tensors[&piece.name], |rows| {
-                        grouped.extend_from_slice(rows);
-                    })
+                    .read(source, tensor, |_, rows| grouped.extend_from_slice(rows))
                     .await?;
                 let slots = group + 2;
                 let head = grouped.len() / (kv_heads * slots);
                 for slots_of_part in [0..*group, *group..group + 1, group + 1..slots] {
                     for kv in 0..*kv_heads {
                         let at = |slot: usize| (kv * slots + slot) * head;
-                        sink(&grouped[at(slots_of_part.start)..at(slots_of_part.end)]);
+                        let rows = &grouped[at(slots_of_part.start)..at(slots_of_part.end)];
+                        sink(tensor.dtype, rows);
                     }
                 }
             }
@@ -238,28 +241,56 @@ impl Recipe {
 }
 
 impl Piece {
+    fn new(name: String, shape: Vec<usize>) -> Self {
+        Self {
+            name,
+            shape,
+            interleaved: None,
+        }
+    }
+
     async fn read(
         &self,
         source: &Source,
         tensor: &Tensor,
-        mut sink: impl FnMut(&[f32]),
+        mut sink: impl FnMut(Dtype, &[u8]),
     ) -> Result<()> {
-        let row_bytes = self.shape[1..].iter().product::<usize>() * tensor.dtype.bytes();
-        let step = (CHUNK / row_bytes).max(1) * row_bytes;
-        let mut values = Vec::new();
+        let columns = match self.shape.as_slice() {
+            [length] => *length,
+            [_, row @ ..] => row.iter().product(),
+            [] => unreachable!("every tensor of a config has dimensions"),
+        };
+        let (elements, bytes) = tensor.dtype.unit();
+        let row_bytes = columns / elements * bytes;
+        let head = self.interleaved.unwrap_or(1);
+        let step = (CHUNK / columns / head).max(1) * head * row_bytes;
         let mut at = tensor.range.start;
         while at < tensor.range.end {
             let end = (at + step as u64).min(tensor.range.end);
-            let bytes = source.read(&tensor.file, at..end).await?;
+            let mut bytes = source.read(&tensor.file, at..end).await?;
             if (bytes.len() as u64) < end - at {
                 let (end, size) = (tensor.range.end, at + bytes.len() as u64);
                 return Err(TensorDefect::Truncated { end, size }.of(&tensor.file, &self.name));
             }
-            values.clear();
-            tensor.dtype.widen(&bytes, &mut values);
-            sink(&values);
+            if self.interleaved.is_some() {
+                bytes = part_pairs(&bytes, head, row_bytes);
+            }
+            sink(tensor.dtype, &bytes);
             at = end;
         }
         Ok(())
     }
+}
+
+/// Rows of heads that alternate between the halves of a head, put half after half.
+fn part_pairs(bytes: &[u8], head: usize, row_bytes: usize) -> Vec<u8> {
+    let mut parted = Vec::with_capacity(bytes.len());
+    for head in bytes.chunks_exact(head * row_bytes) {
+        for half in 0..2 {
+            for pair in head.chunks_exact(2 * row_bytes) {
+                parted.extend_from_slice(&pair[half * row_bytes..][..row_bytes]);
+            }
+        }
+    }
+    parted
 }

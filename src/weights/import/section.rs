@@ -50,6 +50,11 @@ impl<'a> Section<'a> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
+    /// All keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a String> {
+        self.map.keys()
+    }
+
     /// Whether the key is written at all, even as `null`.
     pub(super) fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
@@ -62,6 +67,16 @@ impl<'a> Section<'a> {
 
     pub(super) fn number(&self, key: &str) -> Result<Option<f32>> {
         self.typed(key, |value| value.as_f64().map(|x| x as f32), "a number")
+    }
+
+    /// A list of numbers that must be there.
+    pub(super) fn numbers(&self, key: &str) -> Result<Vec<f32>> {
+        let parse = |value: &Value| {
+            let numbers = value.as_array()?.iter();
+            numbers.map(|x| x.as_f64().map(|x| x as f32)).collect()
+        };
+        self.typed(key, parse, "a list of numbers")?
+            .ok_or_else(|| self.wrong(key, "missing".into()))
     }
 
     pub(super) fn flag(&self, key: &str) -> Result<Option<bool>> {
