@@ -28,7 +28,7 @@ test: tools test-rust test-page
 native:
 	cargo build --release --locked
 
-wasm: www/pkg/pagelens_bg.wasm
+wasm: www/pkg/pagelens_bg.wasm www/vendor
 
 # --- the engine of the page
 
@@ -48,6 +48,16 @@ www/pkg/pagelens_bg.wasm: $(WASM)/pagelens.wasm $(BINDGEN) node_modules
 	mkdir -p www/pkg
 	cp $(TARGET)/pkg/pagelens.js www/pkg/
 	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/pkg/pagelens_bg.wasm -o $@
+
+# What the page uses of other people's, as modules, with their types.
+www/vendor: node_modules
+	mkdir -p $@
+	sed '/sourceMappingURL/d' node_modules/markdown-it/dist/browser/markdown-it.esm.min.mjs >$@/markdown-it.js
+	cp node_modules/markdown-it/dist/markdown-it.d.mts $@/markdown-it.d.ts
+	sed '/sourceMappingURL/d' node_modules/dompurify/dist/purify.es.mjs >$@/dompurify.js
+	cp node_modules/dompurify/dist/purify.es.d.mts $@/dompurify.d.ts
+	{ echo '// @ts-nocheck'; cat node_modules/temml/dist/temml.min.js; echo 'export default temml;'; } >$@/temml.js
+	touch $@
 
 # The kernel checks for the browser; never downloaded, so not optimised.
 tests/e2e/fixtures/kernels/kernels_bg.wasm: FORCE $(BINDGEN)

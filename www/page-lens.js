@@ -1,27 +1,39 @@
 /**
- * <page-lens>: ask about a picture, in any page.
+ * <page-lens>: ask about a picture or a PDF, in any page.
  *
  *   <script type="module" src="page-lens.js"></script>
  *   <page-lens model="models/tiny/"></page-lens>
  *
- * Attributes: model (URL of a model folder), device (auto, gpu, cpu), max-tiles, max-tokens, placeholder, sample and
- * sample-question (a picture and a question one click away), eager (load at once; otherwise with the first thing a user does).
- * Methods: attach(file), ask(question), stop(), clear(), load(). Property: ready.
+ * Attributes: model (URL of a model folder), device (auto, gpu, cpu), max-tiles, max-tokens, placeholder, lang (en, zh; the
+ * page's own where it has none), sample and sample-question (a picture and a question one click away), eager (load at once;
+ * otherwise with the first thing a user does), history (keep conversations on this device).
+ * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file).
+ * Property: ready.
  * Events, all bubbling and composed: ready {info}, progress {phase, done, total}, token {text}, answer {question, text, usage},
- * error {code, message}.
+ * error {code, message}, languagechange {lang}.
  */
 
+import { Conversation } from "./conversation.js";
+import { forget, forgetAll, keep, kept } from "./history.js";
 import { PageLensError, createEngine, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
+import { PdfView } from "./page-lens-pdf.js";
+import { PdfFile, isPdf } from "./pdf.js";
+import { languageOf } from "./words.js";
 
 /** @typedef {import("./pagelens.js").EngineInfo} EngineInfo */
 /** @typedef {import("./pagelens.js").Progress} Progress */
-/** @typedef {import("./page-lens-view.js").Shown & { blob: Blob }} Attached */
+/** @typedef {import("./pagelens.js").Usage} Usage */
+/** @typedef {import("./conversation.js").Picture} Picture */
+/** @typedef {import("./conversation.js").Turn} Turn */
+/** @typedef {import("./page-lens-turn.js").TurnView} TurnView */
+/** @typedef {import("./words.js").Say} Say */
+/** @typedef {import("./words.js").Words} Words */
 
 const HTMLElement = /** @type {typeof globalThis.HTMLElement} */ (globalThis.HTMLElement ?? class {}); // importable without a browser
 
 export class PageLensElement extends HTMLElement {
-  static observedAttributes = ["model", "device", "placeholder", "sample", "sample-question"];
+  static observedAttributes = ["model", "device", "placeholder", "sample", "sample-question", "lang", "max-tiles"];
 
   #view = new View(this.attachShadow({ mode: "open" }), {
     ask: (question) => void this.ask(question).catch(shown),
@@ -29,14 +41,21 @@ export class PageLensElement extends HTMLElement {
     clear: () => this.clear(),
     load: () => (this.#loading ? this.stop() : void this.load().catch(shown)),
     sample: () => void this.#trySample().catch(shown),
-    attach: (files) => this.#attachAll(files),
+    attach: (files) => void this.#attachAll(files),
     remove: (picture) => this.#remove(picture),
+    exportChat: () => void this.#download(),
+    importFile: (file) => void this.importConversation(file).catch(shown),
+    language: () => this.#switchLanguage(),
+    clearAll: () => void this.#clearAll(),
+    restore: (kept) => this.#restore(new Conversation(kept)),
+    forget: (kept) => void forget(kept.id).then(() => this.#offerEarlier(), (error) => this.#fail(error)),
   });
+  #pdf = new PdfView(this.#view.voice);
   /** @type {import("./pagelens.js").Engine | null} */ #engine = null;
   /** @type {{ promise: Promise<EngineInfo>, abort: AbortController } | null} */ #loading = null;
   /** @type {AbortController | null} the question that is being answered */ #run = null;
-  /** @type {Attached[]} */ #pictures = [];
-  /** @type {import("./pagelens.js").ChatMessage[]} */ #history = [];
+  #conversation = new Conversation();
+  /** @type {Map<Turn, TurnView>} */ #turns = new Map();
   /** @type {number | null} bytes of the model, when known */ #bytes = null;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
   #fetched = { done: 0, total: 0 };
@@ -46,10 +65,15 @@ export class PageLensElement extends HTMLElement {
   ready = new Promise((resolve) => (this.#resolveReady = resolve));
 
   connectedCallback() {
+    this.shadowRoot?.append(this.#pdf.node);
     document.addEventListener("paste", this.#paste);
-    this.#view.placeholder = this.getAttribute("placeholder") ?? "Ask a question";
+    this.#speak();
+    this.#view.placeholder = this.getAttribute("placeholder");
+    this.#view.pages.detail = this.#number("max-tiles") ?? this.#engine?.info.max_tiles ?? 12;
     this.#offerSample();
+    this.#showPictures();
     this.#idle();
+    void this.#offerEarlier();
     if (this.hasAttribute("eager")) void this.load().catch(shown);
     else void this.#weigh();
   }
@@ -68,7 +92,11 @@ export class PageLensElement extends HTMLElement {
       this.#unload();
       void this.#weigh();
     } else if (name === "placeholder") {
-      this.#view.placeholder = after ?? "";
+      this.#view.placeholder = after;
+    } else if (name === "lang") {
+      this.#speak();
+    } else if (name === "max-tiles") {
+      this.#view.pages.detail = this.#number("max-tiles") ?? 12;
     } else {
       this.#offerSample();
     }
@@ -87,16 +115,17 @@ export class PageLensElement extends HTMLElement {
     return this.#loading.promise;
   }
 
-  /** Adds a picture for the next question. @param {Blob} file */
-  attach(file) {
+  /**
+   * Adds a picture, or pages of a PDF, for the next question. A PDF of several pages asks which ones.
+   * @param {Blob} file
+   * @returns {Promise<void>} a picture that the engine reads by itself has been added when this returns
+   */
+  async attach(file) {
     this.#view.trouble(null);
-    const name = file instanceof File ? file.name : `picture ${this.#pictures.length + 1}`;
-    /** @type {Attached} */
-    const picture = { blob: file, name, url: URL.createObjectURL(file), sent: false };
-    this.#pictures.push(picture);
-    this.#view.showPictures(this.#pictures, picture);
-    this.#view.say(`Added ${name}.`);
-    void this.load().catch(shown);
+    const name = file instanceof File ? file.name : this.#words.pictureName(this.#conversation.pictures.length + 1);
+    if (isPdf(file)) await this.#attachPdf(file, name);
+    else if (/^image\/(avif|hei[cf])/.test(file.type) || /\.(avif|hei[cf])$/i.test(name)) this.#add(name, await throughBrowser(file).catch((error) => { throw this.#fail(error); }));
+    else this.#add(name, file);
   }
 
   /**
@@ -106,58 +135,62 @@ export class PageLensElement extends HTMLElement {
    */
   async ask(question) {
     if (this.#run) throw new PageLensError("busy", "The last question is still being answered; stop it first.");
-    if (this.#pictures.length === 0) throw this.#fail(new PageLensError("no-picture", "There is no picture to ask about."));
+    if (this.#conversation.pictures.length === 0) throw this.#fail(new PageLensError("no-picture", "There is no picture to ask about."));
     const run = (this.#run = new AbortController());
-    const fresh = this.#pictures.filter((picture) => !picture.sent);
-    /** @type {import("./pagelens.js").ChatMessage} */
-    const message = { role: "user", content: [...fresh.map(({ blob }) => ({ type: /** @type {const} */ ("image"), image: blob })), { type: "text", text: question }] };
-    let text = "";
+    const conversation = this.#conversation;
+    const fresh = conversation.fresh;
+    const messages = conversation.messages(question);
+    /** @type {Turn} */
+    const turn = { id: crypto.randomUUID(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
     this.#view.trouble(null);
     this.#view.running = true;
-    const turn = this.#view.addTurn(question);
-    const history = this.#history;
-    const keep = () => {
-      history.push(message, { role: "assistant", content: text });
-      for (const picture of fresh) picture.sent = true;
-      this.#view.showPictures(this.#pictures);
+    const view = this.#addTurn(turn);
+    const finish = () => {
+      conversation.turns.push(turn);
+      view.finish(facts(turn, this.#engine?.info.context ?? 0));
+      if (conversation !== this.#conversation) return; // cleared meanwhile
+      this.#showPictures();
+      void this.#keep();
     };
     try {
-      turn.wait("Loading the model");
+      view.wait((words) => words.loading);
       const { device } = await this.load();
       if (run.signal.aborted || !this.#engine) throw new DOMException("The question was stopped.", "AbortError");
-      turn.wait("Looking at the picture");
+      turn.device = device;
+      view.wait((words) => words.looking);
       const stream = await this.#engine.chat.completions.create({
-        messages: [...history, message],
+        messages,
         stream: true,
         signal: run.signal,
-        max_tiles: this.#number("max-tiles"),
+        max_tiles: this.#view.pages.detail,
         max_tokens: this.#number("max-tokens"),
-        onProgress: ({ done, total }) => turn.wait(total > 1 ? `Looking at the picture: ${Math.min(done + 1, total)} of ${total}` : "Looking at the picture"),
+        onProgress: ({ done, total }) => view.wait((words) => (total > 1 ? words.lookingAt({ done: Math.min(done + 1, total), total }) : words.looking)),
       });
-      /** @type {import("./pagelens.js").Usage | undefined} */
-      let usage;
       for await (const chunk of stream) {
         const piece = chunk.choices[0].delta.content ?? "";
-        usage = chunk.usage;
+        turn.usage = chunk.usage ?? null;
+        turn.ending = chunk.choices[0].finish_reason === "length" ? "length" : "done";
         if (piece === "") continue;
-        text += piece;
-        turn.append(piece);
+        turn.answer += piece;
+        view.append(piece);
+        this.#view.read(view.spoken, false);
         this.#tell("token", { text: piece });
       }
-      keep();
-      turn.finish(usage ? facts(usage, device) : "");
-      this.#view.say(`Answer: ${text}`);
-      this.#tell("answer", { question, text, usage });
-      return text;
+      this.#view.following(finish);
+      this.#view.read(view.spoken, true);
+      if (turn.usage) this.#view.pages.know(this.#engine?.info.image_size ?? 448, perTile(turn.usage));
+      this.#tell("answer", { question, text: turn.answer, usage: turn.usage ?? undefined });
+      return turn.answer;
     } catch (error) {
-      if (text === "") {
-        turn.undo();
+      if (turn.answer === "") {
+        this.#view.undo(view);
+        this.#turns.delete(turn);
       } else {
-        keep();
-        turn.finish(aborted(error) ? "Stopped" : "Interrupted");
+        turn.ending = aborted(error) ? "stopped" : "interrupted";
+        finish();
       }
-      if (aborted(error)) this.#view.say("Stopped.");
-      else this.#fail(error);
+      if (aborted(error)) this.#view.say((words) => words.saidStopped);
+      else this.#fail(error, "answer");
       throw error;
     } finally {
       if (this.#run === run) {
@@ -176,23 +209,26 @@ export class PageLensElement extends HTMLElement {
 
   /** Starts a new conversation, without pictures. The model stays loaded. */
   clear() {
-    this.#run?.abort();
-    this.#run = null;
-    this.#view.running = false;
-    for (const { url } of this.#pictures) URL.revokeObjectURL(url);
-    this.#pictures = [];
-    this.#history = [];
-    this.#view.clear();
-    this.#view.showPictures([]);
-    this.#view.trouble(null);
-    this.#view.say("New conversation.");
+    this.#restore(new Conversation());
+    this.#view.say((words) => words.newConversation);
+  }
+
+  /** The whole conversation, pictures included, as a JSON file. @returns {Promise<Blob>} */
+  exportConversation() {
+    return this.#conversation.exported();
+  }
+
+  /** Shows a conversation that was exported, and goes on with it. @param {Blob} file @returns {Promise<void>} */
+  async importConversation(file) {
+    this.#restore(await Conversation.imported(file).catch((error) => { throw this.#fail(error); }));
+    await this.#keep();
   }
 
   // ------------------------------------------------------------------------------------------------------------ model
 
   /** @param {AbortSignal} signal @returns {Promise<EngineInfo>} */
   async #load(signal) {
-    this.#view.say("Loading the model.");
+    this.#view.say((words) => words.saidLoading);
     this.#placed = 0;
     this.#progress({ phase: "download", done: 0, total: this.#bytes ?? 0 });
     try {
@@ -202,13 +238,15 @@ export class PageLensElement extends HTMLElement {
       const engine = await createEngine({ model, device, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
       this.#idle();
-      this.#view.say(`The model is loaded. ${this.#where(engine.info)}.`);
+      if (!this.hasAttribute("max-tiles")) this.#view.pages.detail = engine.info.max_tiles;
+      this.#view.pages.know(engine.info.image_size, null);
+      this.#view.say((words) => words.loaded(this.#where(engine.info)(words)));
       this.#resolveReady(engine.info);
       this.#tell("ready", engine.info);
       return engine.info;
     } catch (error) {
       this.#idle();
-      if (!aborted(error)) this.#fail(error);
+      if (!aborted(error)) this.#fail(error, "load");
       throw error;
     }
   }
@@ -239,41 +277,96 @@ export class PageLensElement extends HTMLElement {
     const { done: bytes, total: all } = this.#fetched;
     // One bar over both: fetching is most of the time on a network, placing on the device the rest.
     const fraction = all > 0 ? 0.8 * (bytes / all) + 0.2 * this.#placed : this.#placed || -1;
-    const text = all > 0 && bytes >= all ? "Preparing the model" : `Loading the model: ${all > 0 ? `${megabytes(bytes)} of ${megabytes(all)}` : megabytes(bytes)}`;
-    this.#view.status("loading", text, { fraction, button: this.#run ? undefined : "Cancel" });
+    const say = (/** @type {Words} */ words) => (all > 0 && bytes >= all ? words.preparing : words.loadingBytes({ done: bytes, total: all }));
+    this.#view.status("loading", say, { fraction, button: this.#run ? undefined : (words) => words.cancel });
     this.#tell("progress", progress);
   }
 
   /** Shows the state between two things. */
   #idle() {
+    const bytes = this.#bytes;
     if (this.#engine) this.#view.status("ready", this.#where(this.#engine.info));
-    else this.#view.status("idle", "Runs in this tab. Nothing is sent anywhere.", { button: this.#bytes === null ? "Load model" : `Load model (${megabytes(this.#bytes)})` });
+    else this.#view.status("idle", (words) => words.idle, { button: (words) => (bytes === null ? words.load : words.loadSize(bytes)) });
   }
 
-  /** @param {EngineInfo} info */
+  /** @param {EngineInfo} info @returns {Say} */
   #where({ device, adapter }) {
-    if (device === "gpu") return `Running on your GPU${adapter ? ` (${adapter})` : ""}`;
-    if (this.getAttribute("device") === "cpu") return "Running on the CPU";
-    return `Running on the CPU: ${adapter ? `the WebGPU adapter here is software (${adapter})` : "no WebGPU adapter here"}`;
+    if (device === "gpu") return (words) => words.onGpu(adapter);
+    if (this.getAttribute("device") === "cpu") return (words) => words.onCpu;
+    return (words) => (adapter ? words.onCpuSoftware(adapter) : words.onCpuNoAdapter);
   }
 
-  // ------------------------------------------------------------------------------------------------------- what users do
+  // ------------------------------------------------------------------------------------------------------------- pages
+
+  /** @param {string} name @param {Blob} blob @param {string[]} [missing] what could not be drawn of it */
+  #add(name, blob, missing = []) {
+    /** @type {Picture} */
+    const picture = { id: crypto.randomUUID(), name, blob, missing };
+    this.#conversation.pictures.push(picture);
+    this.#showPictures(picture);
+    this.#view.say((words) => words.added(name));
+    void this.load().catch(shown);
+  }
+
+  /** @param {Blob} file @param {string} name */
+  async #attachPdf(file, name) {
+    const pdf = new PdfFile(file);
+    try {
+      this.#view.status("loading", (words) => words.opening(name), { fraction: -1 });
+      if (!(await this.#unlock(pdf, name))) return;
+      const wanted = pdf.pages === 1 ? [1] : await this.#pdf.pages(name, pdf.pages, async (page, longest) => (await pdf.draw(page, longest)).picture);
+      for (const page of wanted ?? []) {
+        const { picture, missing } = await pdf.draw(page);
+        this.#add(this.#words.pageName({ file: name, page }), picture, missing);
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      pdf.close();
+      if (!this.#loading) this.#idle();
+    }
+  }
+
+  /**
+   * Opens a document, with a password where it needs one.
+   * @param {PdfFile} pdf @param {string} name
+   * @returns {Promise<boolean>} whether it is open
+   */
+  async #unlock(pdf, name) {
+    let password = "";
+    for (;;) {
+      try {
+        await pdf.open(password);
+        return true;
+      } catch (error) {
+        if (!(error instanceof PageLensError) || error.code !== "pdf-password") throw error;
+        const next = await this.#pdf.password(name, password !== "");
+        if (next === null) return false;
+        password = next;
+      }
+    }
+  }
 
   /** @param {Iterable<File>} files */
-  #attachAll(files) {
+  async #attachAll(files) {
     for (const file of files) {
-      if (file.type === "" || file.type.startsWith("image/")) this.attach(file);
+      if (file.type === "" || file.type.startsWith("image/") || isPdf(file)) await this.attach(file).catch(shown);
       else this.#fail(new PageLensError("not-a-picture", `${file.name} is of type ${file.type}.`));
     }
   }
 
-  /** @param {import("./page-lens-view.js").Shown} picture */
+  /** @param {Picture} picture */
   #remove(picture) {
-    URL.revokeObjectURL(picture.url);
-    this.#pictures = this.#pictures.filter((other) => other !== picture);
+    this.#conversation.pictures = this.#conversation.pictures.filter((other) => other !== picture);
     this.#view.trouble(null);
-    this.#view.showPictures(this.#pictures);
-    this.#view.say(`Removed ${picture.name}.`);
+    this.#showPictures();
+    this.#view.say((words) => words.removed(picture.name));
+  }
+
+  /** @param {Picture} [picked] the one to show large */
+  #showPictures(picked) {
+    this.#view.showPictures(this.#conversation.pictures, this.#conversation.fresh, picked);
+    this.#view.menu.exportable = this.#conversation.pictures.length > 0;
   }
 
   #paste = (/** @type {ClipboardEvent} */ event) => {
@@ -281,11 +374,11 @@ export class PageLensElement extends HTMLElement {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!here || files.length === 0) return;
     event.preventDefault();
-    this.#attachAll(files);
+    void this.#attachAll(files);
   };
 
   #offerSample() {
-    this.#view.offerSample(this.getAttribute("sample"), this.getAttribute("sample-question") ?? "What does it say?");
+    this.#view.offerSample(this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
   }
 
   async #trySample() {
@@ -293,8 +386,131 @@ export class PageLensElement extends HTMLElement {
     void this.load().catch(shown);
     const response = await fetch(url).catch(() => null);
     if (!response?.ok) throw this.#fail(new PageLensError("sample", `${url} could not be fetched.`));
-    this.attach(new File([await response.blob()], url.split("/").at(-1) ?? "sample"));
-    await this.ask(this.getAttribute("sample-question") ?? "What does it say?");
+    await this.attach(new File([await response.blob()], url.split("/").at(-1) ?? "sample"));
+    await this.ask(this.getAttribute("sample-question") ?? this.#words.siteSample);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- turns
+
+  /** @param {Turn} turn @returns {TurnView} */
+  #addTurn(turn) {
+    const page = turn.pictures.at(-1) ?? this.#conversation.pictures.at(-1)?.id;
+    const view = this.#view.addTurn(turn.question, {
+      again: () => void this.#askInPlace(turn, turn.question),
+      edit: (question) => void this.#askInPlace(turn, question),
+      erase: () => this.#erase(turn),
+      follow: (grow) => this.#view.following(grow),
+      point: (places, pointed) => this.#view.pages.point(page, places, pointed),
+    });
+    this.#turns.set(turn, view);
+    return view;
+  }
+
+  /** Asks in place of a turn; what came after it is taken back. Comes to nothing: all is as before. @param {Turn} turn @param {string} question */
+  async #askInPlace(turn, question) {
+    if (this.#run) return;
+    const conversation = this.#conversation;
+    const taken = conversation.cut(turn);
+    this.#view.remove(this.#forgetTurns(taken));
+    this.#view.focus();
+    const before = conversation.turns.length;
+    await this.ask(question).catch(shown);
+    if (conversation !== this.#conversation || conversation.turns.length > before) return;
+    conversation.turns.push(...taken);
+    for (const each of taken) this.#showTurn(each);
+    this.#showPictures();
+  }
+
+  /** @param {Turn} turn */
+  #erase(turn) {
+    if (this.#run) return;
+    this.#conversation.turns = this.#conversation.turns.filter((other) => other !== turn);
+    this.#view.remove(this.#forgetTurns([turn]));
+    this.#showPictures();
+    this.#view.focus();
+    this.#view.say((words) => words.erased);
+    void this.#keep();
+  }
+
+  /** @param {Turn[]} turns @returns {TurnView[]} their views */
+  #forgetTurns(turns) {
+    return turns.flatMap((turn) => {
+      const view = this.#turns.get(turn);
+      this.#turns.delete(turn);
+      return view ?? [];
+    });
+  }
+
+  /** @param {Turn} turn that is over */
+  #showTurn(turn) {
+    const view = this.#addTurn(turn);
+    view.append(turn.answer);
+    view.finish(facts(turn, this.#engine?.info.context ?? 0));
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- keeping
+
+  /** Shows a conversation in place of the one that is on view. @param {Conversation} conversation */
+  #restore(conversation) {
+    this.#run?.abort();
+    this.#run = null;
+    this.#view.running = false;
+    this.#conversation = conversation;
+    this.#turns.clear();
+    this.#view.clear();
+    this.#view.trouble(null);
+    this.#showPictures();
+    for (const turn of conversation.turns) this.#showTurn(turn);
+    void this.#offerEarlier();
+  }
+
+  async #keep() {
+    if (!this.hasAttribute("history")) return;
+    try {
+      if (this.#conversation.turns.length === 0) await forget(this.#conversation.id);
+      else await keep(this.#conversation.keep());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #offerEarlier() {
+    const all = this.hasAttribute("history") ? await kept().catch(() => []) : [];
+    this.#view.offerEarlier(all.filter(({ id }) => id !== this.#conversation.id));
+  }
+
+  async #clearAll() {
+    this.clear();
+    await forgetAll().catch((error) => this.#fail(error));
+    await this.#offerEarlier();
+    this.#view.say((words) => words.clearedAll);
+  }
+
+  async #download() {
+    const url = URL.createObjectURL(await this.exportConversation());
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = `${this.#conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 40) || "pagelens"}.json`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- language
+
+  get #words() {
+    return this.#view.voice.words;
+  }
+
+  /** Takes the element's language, or the page's. */
+  #speak() {
+    const lang = this.getAttribute("lang") ?? this.closest("[lang]")?.getAttribute("lang") ?? globalThis.navigator.language;
+    this.#view.voice.language = languageOf(lang);
+  }
+
+  #switchLanguage() {
+    const lang = this.#view.voice.language === "zh" ? "en" : "zh";
+    this.lang = lang;
+    this.#tell("languagechange", { lang });
   }
 
   // -------------------------------------------------------------------------------------------------------------- rest
@@ -308,17 +524,19 @@ export class PageLensElement extends HTMLElement {
   /**
    * Shows an error in words and tells the page, once.
    * @param {unknown} error
+   * @param {"answer" | "load"} [otherwise] what could not be done, where the error has no words of its own
    * @returns {unknown} the same error, to be thrown
    */
-  #fail(error) {
+  #fail(error, otherwise = "answer") {
     if (typeof error !== "object" || error === null || this.#reported.has(error)) return error;
     this.#reported.add(error);
     const code = error instanceof PageLensError ? error.code : "unexpected";
     const message = error instanceof Error ? error.message : String(error);
-    const [title, advice] = WORDS[SAME[code] ?? code] ?? (this.#engine ? ["The question could not be answered.", ""] : ["The model could not be loaded.", ""]);
-    const again = { label: "Try again", run: () => void this.load().catch(shown) };
-    const anew = { label: "New conversation", run: () => this.clear() };
-    this.#view.trouble({ title, advice, detail: message, action: code === "context-full" ? anew : this.#engine || code === "not-a-picture" || code === "no-picture" ? undefined : again });
+    const key = SAME[code] ?? code;
+    const again = { label: (/** @type {Words} */ words) => words.tryAgain, run: () => void this.load().catch(shown) };
+    const anew = { label: (/** @type {Words} */ words) => words.anew, run: () => this.clear() };
+    const of = (/** @type {0 | 1} */ which) => (/** @type {Words} */ words) => (words.errors[key] ?? words.errors[otherwise])?.[which] ?? "";
+    this.#view.trouble({ title: of(0), advice: of(1), detail: message, action: code === "context-full" ? anew : this.#engine || otherwise === "answer" ? undefined : again });
     this.#tell("error", { code, message });
     return error;
   }
@@ -329,23 +547,6 @@ export class PageLensElement extends HTMLElement {
   }
 }
 
-/** What went wrong, and what to do. @type {Record<string, [string, string]>} */
-const WORDS = {
-  "image-decode": ["This picture cannot be read.", "Remove it and add a PNG, JPEG, WebP, GIF, BMP or TIFF file."],
-  "image-too-large": ["This picture is too large.", "Remove it and add a smaller one."],
-  "not-a-picture": ["This file is not a picture.", "Add a PNG, JPEG, WebP, GIF, BMP or TIFF file; of a document, take a screenshot."],
-  "no-picture": ["There is no picture yet.", "Drop one on the page area, paste it, or choose it."],
-  "context-full": ["This conversation has become too long for the model.", "Start a new one, or use fewer pictures."],
-  sample: ["The sample could not be fetched.", "Check the connection, or use a picture of your own."],
-  network: ["The model could not be fetched.", "Check the connection, then try again."],
-  "missing-file": ["The model is not where this page looks for it.", "The site’s owner has to put it there."],
-  damaged: ["The model’s files are damaged.", "The site’s owner has to put them there again."],
-  "engine-missing": ["The engine could not be started.", "Reload the page. If that does not help, try a current version of your browser."],
-  "engine-crashed": ["The engine stopped unexpectedly.", "Ask again: it starts afresh. If that happens again, try a smaller picture."],
-  "device-lost": ["The GPU was lost.", "Ask again: it starts afresh."],
-  device: ["The GPU cannot be used here.", "A browser with WebGPU is needed, or the CPU."],
-};
-
 /** Codes that need no words of their own. @type {Record<string, string>} */
 const SAME = {
   "image-empty": "image-decode",
@@ -355,6 +556,8 @@ const SAME = {
   "malformed-shard": "damaged",
   "malformed-tensor": "damaged",
   "missing-tensor": "damaged",
+  "pdf-no-page": "pdf-page",
+  "pdf-page-size": "pdf-page",
 };
 
 /** For promises whose failure is already on view. */
@@ -365,22 +568,47 @@ function aborted(error) {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-/** @param {number} bytes */
-function megabytes(bytes) {
-  return `${bytes < 99.5e6 ? (bytes / 1e6).toFixed(1) : Math.round(bytes / 1e6)} MB`;
+/**
+ * A picture of a kind that only the browser reads, as a PNG.
+ * @param {Blob} file
+ * @returns {Promise<Blob>}
+ */
+async function throughBrowser(file) {
+  const bitmap = await createImageBitmap(file).catch((cause) => {
+    throw new PageLensError("image-decode", "This browser does not read pictures of this kind.", { cause });
+  });
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+  return canvas.convertToBlob({ type: "image/png" });
+}
+
+/** Milliseconds that a tile took, from the question to the first token. @param {Usage} usage */
+function perTile({ ttft_ms, tiles }) {
+  const count = tiles.reduce((sum, each) => sum + each, 0);
+  return count > 0 ? ttft_ms / count : null;
 }
 
 /**
  * The line under an answer.
- * @param {import("./pagelens.js").Usage} usage
- * @param {string} device
+ * @param {Turn} turn
+ * @param {number} context tokens that fit; 0 where that is not known
+ * @returns {Say}
  */
-function facts({ ttft_ms, tokens_per_s, tiles }, device) {
-  const count = tiles.reduce((sum, each) => sum + each, 0);
-  const parts = [`First token ${ttft_ms < 1000 ? `${Math.round(ttft_ms)} ms` : `${(ttft_ms / 1000).toFixed(1)} s`}`];
-  if (Number.isFinite(tokens_per_s) && tokens_per_s > 0) parts.push(`${tokens_per_s < 9.95 ? tokens_per_s.toFixed(1) : Math.round(tokens_per_s)} tokens/s`);
-  if (count > 0) parts.push(`${count} ${count === 1 ? "tile" : "tiles"}`);
-  return [...parts, device.toUpperCase()].join(" · ");
+function facts({ ending, usage }, context) {
+  return (words) => {
+    if (ending === "stopped") return words.stopped;
+    if (ending === "interrupted") return words.interrupted;
+    if (usage === null) return "";
+    const { ttft_ms, tokens_per_s, completion_tokens, total_tokens, tiles } = usage;
+    const count = tiles.reduce((sum, each) => sum + each, 0);
+    const parts = [words.firstToken(ttft_ms)];
+    if (Number.isFinite(tokens_per_s) && tokens_per_s > 0) parts.push(words.rate(tokens_per_s));
+    parts.push(words.made(completion_tokens));
+    if (count > 0) parts.push(words.tiles(count));
+    if (context > 0) parts.push(words.used({ used: total_tokens, context }));
+    if (ending === "length") parts.push(words.cutShort);
+    return parts.join(" · ");
+  };
 }
 
 if (globalThis.customElements && !customElements.get("page-lens")) customElements.define("page-lens", PageLensElement);

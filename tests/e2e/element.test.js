@@ -35,6 +35,7 @@ function onPage(name, body, { viewport, expected, html } = {}) {
     const { page, close } = await open(browser.context, viewport);
     try {
       server.hold()(); // whatever an earlier test held back
+      await forgetAll(page);
       await page.goto(html ? `${server.url}fixtures/${html}` : server.url);
       server.log.length = 0;
       await body({ page, ...parts(page) });
@@ -51,7 +52,7 @@ function parts(page) {
   return {
     element: page.locator("page-lens"),
     sample: page.getByRole("button", { name: /try a sample/i }),
-    field: page.getByLabel("Question"),
+    field: page.getByLabel("Question", { exact: true }),
     ask: page.getByRole("button", { name: "Ask", exact: true }),
     stop: page.getByRole("button", { name: "Stop", exact: true }),
     anew: page.getByRole("button", { name: "New conversation" }),
@@ -63,7 +64,7 @@ function parts(page) {
     error: part("error"),
     thumbnails: part("thumbnails").locator("li"),
     part,
-    choose: (/** @type {Record<string, Buffer>} */ files) => page.locator("page-lens input[type=file]").setInputFiles(Object.entries(files).map(([name, buffer]) => ({ name, mimeType: name.endsWith(".txt") ? "text/plain" : "image/png", buffer }))),
+    choose: (/** @type {Record<string, Buffer>} */ files) => page.locator("page-lens input[type=file][multiple]").setInputFiles(Object.entries(files).map(([name, buffer]) => ({ name, mimeType: name.endsWith(".txt") ? "text/plain" : "image/png", buffer }))),
     /** Keeps the element's events, as [type, detail]. */
     listen: () => page.evaluate(() => {
       const events = /** @type {[string, any][]} */ ([]);
@@ -74,6 +75,12 @@ function parts(page) {
     }),
     events: () => page.evaluate(() => /** @type {any} */ (globalThis).events),
   };
+}
+
+/** Empties what an earlier test kept on the device. @param {Page} page */
+async function forgetAll(page) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Storage.clearDataForOrigin", { origin: new URL(server.url).origin, storageTypes: "indexeddb,local_storage" });
 }
 
 /** @param {Page} page @param {string} state */
@@ -90,7 +97,7 @@ onPage("one click on the sample loads the model and answers; before it, no byte 
   await sample.click();
   await timings.waitFor();
   assert.equal(await answers.textContent(), "Turn 1: the last of 1 pictures is 640 by 320 pixels.");
-  assert.equal(await timings.locator("span").textContent(), "First token 13 ms · 80 tokens/s · 2 tiles · CPU");
+  assert.equal(await timings.locator("span").textContent(), "First token 13 ms · 80 tokens/s · 12 tokens · 2 tiles · 285 of 4,096 tokens used");
   assert.equal(await device.textContent(), "Running on the CPU: no WebGPU adapter here");
   assert.match((await preview.getAttribute("alt")) ?? "", /word\.png/);
   assert.equal(await part("load").isVisible(), false);
@@ -240,7 +247,7 @@ onPage("what is not a picture, and no picture at all, give words", async ({ choo
   await field.press("Enter");
   await error.filter({ hasText: "There is no picture yet." }).waitFor();
   await choose({ "notes.txt": Buffer.from("words") });
-  await error.filter({ hasText: "This file is not a picture." }).waitFor();
+  await error.filter({ hasText: "This file is neither a picture nor a PDF." }).waitFor();
   assert.equal(await thumbnails.count(), 0);
 });
 
@@ -367,13 +374,13 @@ onPage("everything can be reached and done by keyboard", async ({ page, timings 
     return { name: node?.getAttribute("part") ?? node?.tagName, visible: style ? style.outlineStyle !== "none" || node?.tagName === "TEXTAREA" : false };
   });
   const seen = [];
-  for (let tab = 0; tab < 6; tab++) {
+  for (let tab = 0; tab < 8; tab++) {
     await page.keyboard.press("Tab");
     seen.push(await focused());
   }
-  assert.deepEqual(seen.map(({ name }) => name), ["choose", "sample", "attach", "field", "ask", "load"]);
+  assert.deepEqual(seen.map(({ name }) => name), ["BUTTON", "choose", "sample", "attach", "field", "ask", "load", "menu"]);
   for (const { name, visible } of seen) assert.ok(visible, `${name} shows its focus`);
-  for (let tab = 0; tab < 4; tab++) await page.keyboard.press("Shift+Tab");
+  for (let tab = 0; tab < 5; tab++) await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await timings.waitFor();
   assert.equal((await focused()).name, "ask");

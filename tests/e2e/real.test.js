@@ -79,14 +79,14 @@ async function word(page, text) {
 function parts(page) {
   return {
     sample: page.getByRole("button", { name: /try a sample/i }),
-    field: page.getByLabel("Question"),
+    field: page.getByLabel("Question", { exact: true }),
     ask: page.getByRole("button", { name: "Ask", exact: true }),
     stop: page.getByRole("button", { name: "Stop", exact: true }),
     answers: page.locator("page-lens [part=answer]"),
     timings: page.locator("page-lens [part=timing]:not([hidden])"),
     device: page.locator("page-lens [part=device]"),
     error: page.locator("page-lens [part=error]"),
-    choose: (/** @type {string} */ name, /** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file]").setInputFiles({ name, mimeType: "image/png", buffer }),
+    choose: (/** @type {string} */ name, /** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file][multiple]").setInputFiles({ name, mimeType: "image/png", buffer }),
   };
 }
 

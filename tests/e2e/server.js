@@ -20,10 +20,10 @@ const shard = Buffer.from(Uint8Array.from({ length: shardBytes }, (_, at) => at 
 const manifest = Buffer.from(JSON.stringify({ format: 1, name: "mock", tokenizer: { name: "tokenizer.json", size: 0 }, shards: [{ file: { name: "shard.bin", size: shardBytes } }] }));
 
 /**
- * @param {{ mock?: boolean, ranges?: boolean, pause?: number }} [options] `pause` is the time in ms that each 64 KiB of the
+ * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean }} [options] without `strict` there is no policy; `pause` is the time in ms that each 64 KiB of the
  *   mock model takes; without `ranges` the server answers every request with the whole file
  */
-export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
+export async function serve({ mock = false, ranges = true, pause = 0, strict = true } = {}) {
   /** @type {Log} */
   const log = [];
   /** @type {Promise<void>} */
@@ -32,7 +32,7 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     let bytes = await read(path, mock);
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
-    const headers = { "Content-Security-Policy": policy, "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
+    const headers = { ...(strict && { "Content-Security-Policy": policy }), "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
     let status = bytes === null ? 404 : 200;
     if (bytes !== null && range && ranges) {
       status = 206;
