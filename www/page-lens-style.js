@@ -198,7 +198,7 @@ button.plain:hover { color: var(--text); background: color-mix(in srgb, var(--te
 .menu { position: absolute; bottom: calc(100% + .5rem); inset-inline-end: 0; z-index: 2; display: flex; flex-direction: column; min-width: 15rem; padding: .375rem; border: 1px solid var(--border); border-radius: var(--inner); background: var(--background); box-shadow: 0 8px 30px rgb(0 0 0 / .16); }
 .menu button { justify-content: flex-start; min-height: 2.5rem; border-color: transparent; border-radius: calc(var(--inner) * .7); font-size: .9375rem; font-weight: 400; }
 .menu button:hover:not(:disabled) { background: color-mix(in srgb, var(--text) 7%, transparent); }
-.menu .danger { color: var(--danger); }
+.menu .danger { color: var(--danger); text-align: start; }
 
 /* which pages of a PDF */
 dialog { width: min(44rem, calc(100vw - 2rem)); max-height: min(40rem, calc(100dvh - 2rem)); padding: 1.25rem; border: 1px solid var(--border); border-radius: var(--radius); background: var(--background); color: var(--text); font: inherit; }

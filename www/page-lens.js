@@ -15,10 +15,11 @@
 
 import { Conversation } from "./conversation.js";
 import { forget, forgetAll, keep, kept } from "./history.js";
-import { PageLensError, createEngine, modelBytes } from "./pagelens.js";
+import { PageLensError, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
 import { PdfView } from "./page-lens-pdf.js";
 import { PdfFile, isPdf } from "./pdf.js";
+import { borrow } from "./shared.js";
 import { languageOf } from "./words.js";
 
 /** @typedef {import("./pagelens.js").EngineInfo} EngineInfo */
@@ -52,6 +53,7 @@ export class PageLensElement extends HTMLElement {
   });
   #pdf = new PdfView(this.#view.voice);
   /** @type {import("./pagelens.js").Engine | null} */ #engine = null;
+  /** Lets the engine go, which other elements may go on using. */ #giveBack = () => {};
   /** @type {{ promise: Promise<EngineInfo>, abort: AbortController } | null} */ #loading = null;
   /** @type {AbortController | null} the question that is being answered */ #run = null;
   #conversation = new Conversation();
@@ -235,8 +237,9 @@ export class PageLensElement extends HTMLElement {
       const model = this.getAttribute("model");
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
       const device = /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
-      const engine = await createEngine({ model, device, signal, onProgress: (progress) => this.#progress(progress) });
+      const { engine, giveBack } = await borrow({ model, device, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
+      this.#giveBack = giveBack;
       this.#idle();
       if (!this.hasAttribute("max-tiles")) this.#view.pages.detail = engine.info.max_tiles;
       this.#view.pages.know(engine.info.image_size, null);
@@ -253,7 +256,7 @@ export class PageLensElement extends HTMLElement {
 
   #unload() {
     this.stop();
-    void this.#engine?.dispose();
+    this.#giveBack();
     if (this.#engine) this.ready = new Promise((resolve) => (this.#resolveReady = resolve));
     this.#engine = null;
     this.#bytes = null;
@@ -536,7 +539,7 @@ export class PageLensElement extends HTMLElement {
     const again = { label: (/** @type {Words} */ words) => words.tryAgain, run: () => void this.load().catch(shown) };
     const anew = { label: (/** @type {Words} */ words) => words.anew, run: () => this.clear() };
     const of = (/** @type {0 | 1} */ which) => (/** @type {Words} */ words) => (words.errors[key] ?? words.errors[otherwise])?.[which] ?? "";
-    this.#view.trouble({ title: of(0), advice: of(1), detail: message, action: code === "context-full" ? anew : this.#engine || otherwise === "answer" ? undefined : again });
+    this.#view.trouble({ title: of(0), advice: of(1), detail: `${message} (${code})`, action: code === "context-full" ? anew : this.#engine || otherwise === "answer" ? undefined : again });
     this.#tell("error", { code, message });
     return error;
   }

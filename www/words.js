@@ -38,7 +38,7 @@ const EN = {
   passwordField: "Password",
   passwordWrong: "That password does not open it.",
   unlock: "Open",
-  missing: (/** @type {{ name: string, what: string }} */ { name, what }) => `Part of ${name} could not be drawn: ${what}. The model does not see it either.`,
+  missing: (/** @type {{ name: string, what: string }} */ { name, what }) => `Part of ${name} could not be drawn as it is: ${what}. The model does not see it either.`,
 
   // --- what the model sees
   seen: "What the model sees",

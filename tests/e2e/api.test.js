@@ -281,6 +281,35 @@ inPage(
 );
 
 inPage(
+  "the AI SDK's model: an answer, a stream, a warning, an abort, a picture on the network, a PDF",
+  async ({ caught, collect, canvas }) => {
+    const { createPageLens } = await import(/** @type {string} */ ("/ai-sdk.js"));
+    const pagelens = createPageLens({ model: "/models/tiny/" });
+    const model = pagelens();
+    const png = new Uint8Array(await (await new Promise((resolve) => canvas(30, 20).toBlob(resolve))).arrayBuffer());
+    const file = (/** @type {object} */ data, mediaType = "image/png") => [{ role: "system", content: "Be brief." }, { role: "user", content: [{ type: "file", mediaType, data }, { type: "text", text: "slow?" }] }];
+    const prompt = file({ type: "data", data: png });
+    const whole = await model.doGenerate({ prompt, maxOutputTokens: 3, frequencyPenalty: 1 });
+    const parts = await collect((await model.doStream({ prompt: file({ type: "data", data: btoa(String.fromCharCode(...png)) }) })).stream);
+    const remote = await caught(model.doGenerate({ prompt: file({ type: "url", url: new URL("https://example.com/x.png") }) }));
+    const aborted = await caught(model.doGenerate({ prompt, abortSignal: AbortSignal.timeout(100) }));
+    const damaged = await caught(model.doGenerate({ prompt: file({ type: "data", data: new Uint8Array([1, 2, 3]) }, "application/pdf") }));
+    await pagelens.dispose();
+    return { whole, parts, codes: [remote.code, aborted.name, damaged.code] };
+  },
+  ({ whole, parts, codes }) => {
+    assert.deepEqual(whole.content, [{ type: "text", text: "Turn 1: the " }]);
+    assert.deepEqual(whole.finishReason, { unified: "length", raw: "length" });
+    assert.deepEqual(whole.warnings, [{ type: "unsupported", feature: "frequencyPenalty" }]);
+    assert.equal(whole.usage.outputTokens.total, 3);
+    assert.deepEqual([...new Set(parts.map((/** @type {any} */ { type }) => type))], ["stream-start", "text-start", "text-delta", "text-end", "finish"]);
+    assert.equal(parts.map((/** @type {any} */ { delta }) => delta ?? "").join(""), "Turn 1: the last of 1 pictures is 30 by 20 pixels.");
+    assert.equal(parts.at(-1).finishReason.unified, "stop");
+    assert.deepEqual(codes, ["remote-image", "AbortError", "pdf-damaged"]);
+  },
+);
+
+inPage(
   "stop strings end the answer and are not part of it",
   async ({ engine, user }) => {
     const it = await engine();

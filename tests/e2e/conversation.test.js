@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { launch, open } from "./browser.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
+import { wordsOf } from "../../www/words.js";
 
 /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
 /** @type {Awaited<ReturnType<typeof serve>>} */ let server;
@@ -154,6 +155,22 @@ onPage("tasks ask in the language of the page", async ({ page, choose, questions
   await page.getByRole("button", { name: "字段转 JSON" }).click();
   await timings.nth(1).waitFor();
   assert.match(await questions.nth(1).innerText(), /JSON 对象/);
+});
+
+onPage("every error is said in words, in both languages, with what to do and its code", async ({ page, choose, field, part }) => {
+  await choose();
+  for (const [code, [title, advice]] of Object.entries(wordsOf("en").errors)) {
+    if (["answer", "load", "device-lost"].includes(code)) continue; // the first two stand in for others, the last has a worker that dies
+    await field.fill(`fail:${code}`);
+    await field.press("Enter");
+    const error = part("error").filter({ hasText: `(${code})` });
+    await error.waitFor();
+    assert.ok((await error.innerText()).startsWith(`${title} ${advice}`), code);
+    await page.getByRole("button", { name: "中文" }).first().click();
+    const [inChinese, toDo] = wordsOf("zh").errors[code] ?? [];
+    assert.ok(toDo && (await error.innerText()).startsWith(`${inChinese} ${toDo}`), code);
+    await page.getByRole("button", { name: "English" }).first().click();
+  }
 });
 
 onPage("everything is said in the other language at once, and after a reload", async ({ page, choose, ask, timings }) => {

@@ -5,6 +5,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { brotliCompressSync } from "node:zlib";
 import { launch, open } from "./browser.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
@@ -51,11 +52,11 @@ function parts(page) {
   const part = (/** @type {string} */ name) => page.locator(`page-lens [part=${name}]`);
   return {
     element: page.locator("page-lens"),
-    sample: page.getByRole("button", { name: /try a sample/i }),
-    field: page.getByLabel("Question", { exact: true }),
-    ask: page.getByRole("button", { name: "Ask", exact: true }),
-    stop: page.getByRole("button", { name: "Stop", exact: true }),
-    anew: page.getByRole("button", { name: "New conversation" }),
+    sample: page.getByRole("button", { name: /try a sample|试试示例/i }),
+    field: page.getByLabel(/^(Question|问题)$/),
+    ask: page.getByRole("button", { name: /^(Ask|提问)$/ }),
+    stop: page.getByRole("button", { name: /^(Stop|停止)$/ }),
+    anew: page.getByRole("button", { name: /^(New conversation|新对话)$/ }),
     answers: part("answer"),
     questions: part("question"),
     timings: page.locator("page-lens [part=timing]:not([hidden])"),
@@ -110,6 +111,15 @@ onPage("one click on the sample loads the model and answers; before it, no byte 
   assert.equal(log.filter((/** @type {any} */ [type]) => type === "token").map((/** @type {any} */ [, { text }]) => text).join(""), log.at(-1)[1].text);
   assert.deepEqual(Object.keys(log.at(-1)[1]), ["question", "text", "usage"]);
   assert.equal(log.at(-1)[1].question, "What does it say?");
+});
+
+onPage("the page before any consent is at most 300 KB as it travels", async ({ page }) => {
+  await page.reload();
+  await page.getByRole("button", { name: "Load model (3.0 MB)" }).waitFor();
+  const files = [...new Set(server.log.filter(({ status }) => status === 200).map(({ path }) => path))];
+  const sizes = await Promise.all(files.map(async (path) => brotliCompressSync(Buffer.from(await (await fetch(new URL(path, server.url))).arrayBuffer())).length));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  assert.ok(files.includes("/vendor/temml.js") && total > 50_000 && total <= 300_000, `${total} bytes in ${files.length} files`);
 });
 
 onPage("choose two pictures, remove one, ask by keyboard, ask again", async ({ page, choose, thumbnails, field, answers, timings, anew, questions, preview, sample }) => {
@@ -324,6 +334,27 @@ onPage("an element that is moved keeps its model; one that is removed lets it go
   assert.equal(workers(), 0);
 });
 
+onPage("two elements share one engine, answer in turn, and let it go with the last of them", async ({ page, choose, field, timings, element }) => {
+  await choose({ "a.png": png(10, 10) });
+  const second = await page.evaluate(async (bytes) => {
+    const node = /** @type {any} */ (document.createElement("page-lens"));
+    node.setAttribute("model", "models/tiny/");
+    document.body.append(node);
+    node.attach(new Blob([Uint8Array.from(bytes)]));
+    return node.ask("Here?");
+  }, [...png(20, 20)]);
+  assert.equal(second, "Turn 1: the last of 1 pictures is 20 by 20 pixels.");
+  assert.equal(page.workers().length, 1);
+  await page.evaluate(() => document.querySelectorAll("page-lens")[1]?.remove());
+  await field.fill("And there?");
+  await field.press("Enter");
+  await timings.waitFor();
+  assert.equal(page.workers().length, 1);
+  await element.evaluate((node) => node.remove());
+  await page.waitForTimeout(100);
+  assert.equal(page.workers().length, 0);
+});
+
 onPage("eager loads by itself, and the page's own look wins", async ({ part, device }) => {
   await device.filter({ hasText: "Running on the CPU" }).waitFor();
   assert.equal(await part("ask").evaluate((node) => getComputedStyle(node).backgroundColor), "rgb(0, 100, 0)");
@@ -332,38 +363,67 @@ onPage("eager loads by itself, and the page's own look wins", async ({ part, dev
   assert.equal(await part("sample").isVisible(), false);
 }, { html: "embed.html" });
 
-for (const [name, viewport] of /** @type {const} */ ([["390x844", { width: 390, height: 844 }], ["1280x800", { width: 1280, height: 800 }], ["320x640", { width: 320, height: 640 }]])) {
-  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-    onPage(`every state is accessible and fits: ${name}, ${colorScheme}`, async ({ page, sample, choose, field, ask, stop, answers, timings, error, anew }) => {
-      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      const look = async (/** @type {string} */ state) => {
-        await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${state}.png`), fullPage: true });
-        await accessible(page, state);
-        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${state}: nothing sticks out`);
-      };
-      await page.getByRole("button", { name: /Load model \(/ }).waitFor();
-      await look("1-empty");
-      const release = server.hold();
-      await sample.click();
-      await page.getByText("Loading the model: 0.8 MB of 3.0 MB").waitFor();
-      await look("2-loading");
-      release();
-      await timings.waitFor();
-      await look("3-answered");
-      await field.fill("Please be slow, and very long.");
-      await field.press("Enter");
-      await answers.nth(1).filter({ hasText: "last of" }).waitFor();
-      await look("4-answering");
-      await stop.click();
-      await ask.waitFor();
-      await anew.click();
-      await choose({ "broken.png": Buffer.from("not a picture"), "scan.png": png(300, 420) });
-      await field.fill("What is the total?");
-      await field.press("Enter");
-      await error.filter({ hasText: "cannot be read" }).waitFor();
-      await look("5-error");
-    }, { viewport });
-  }
+/** An answer with one of everything. */
+const rich = `## Invoice
+
+The <ref>total</ref><box>[[520, 380, 840, 620]]</box> is **48.00**, see [the terms](https://example.com/terms).
+
+| Item | Price |
+|:--|--:|
+| Paper | 48.00 |
+
+1. First
+2. Second, with \`code\`
+
+\`\`\`json
+{ "total": 48.0 }
+\`\`\`
+
+$$\\int_0^1 \\sqrt{x}\\,dx$$`;
+
+/** @type {[number, number, "light" | "dark", "en" | "zh"][]} */
+const looks = [[360, 800, "light", "en"], [360, 800, "dark", "zh"], [768, 1024, "light", "zh"], [768, 1024, "dark", "en"], [1440, 900, "light", "en"], [1440, 900, "dark", "zh"], [320, 640, "light", "en"]];
+
+for (const [width, height, colorScheme, language] of looks) {
+  const name = `${width}-${language}`;
+  const zh = language === "zh";
+  onPage(`every state is accessible and fits: ${width} px, ${colorScheme}, ${language}`, async ({ page, sample, choose, field, ask, stop, answers, timings, error, anew, part }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const look = async (/** @type {string} */ state) => {
+      await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${state}.png`), fullPage: true });
+      await accessible(page, state);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${state}: nothing sticks out`);
+    };
+    if (zh) await page.getByRole("button", { name: "中文" }).first().click();
+    await page.getByRole("button", { name: zh ? /加载模型（/ : /Load model \(/ }).waitFor();
+    await look("1-empty");
+    const release = server.hold();
+    await sample.click();
+    await page.getByText(zh ? "正在加载模型：0.8 MB / 3.0 MB" : "Loading the model: 0.8 MB of 3.0 MB").waitFor();
+    await look("2-loading");
+    release();
+    await timings.waitFor();
+    await part("seen").click();
+    await field.fill(`echo:${rich}`);
+    await field.press("Enter");
+    await timings.nth(1).waitFor();
+    await part("overlay").locator("rect.place").waitFor();
+    await look("3-answered");
+    await field.fill("Please be slow, and very long.");
+    await field.press("Enter");
+    await answers.nth(2).filter({ hasText: "last of" }).waitFor();
+    await look("4-answering");
+    await stop.click();
+    await ask.waitFor();
+    await anew.click();
+    await choose({ "broken.png": Buffer.from("not a picture"), "scan.png": png(300, 420) });
+    await field.fill("What is the total?");
+    await field.press("Enter");
+    await error.waitFor();
+    await look("5-error");
+    await part("menu").click();
+    await look("6-menu");
+  }, { viewport: { width, height } });
 }
 
 onPage("everything can be reached and done by keyboard", async ({ page, timings }) => {

@@ -1,7 +1,7 @@
 /**
  * Stands in for www/pkg/pagelens.js where a test is about the page and not about the model. The answer tells the size of the
  * last picture, so that a test sees whether the right bytes arrived. Words in the question steer it:
- * "echo:" answers with what follows it; "crash" traps after two tokens, "lost" traps in a task that nobody waits for, "slow" takes 40 ms a token, "long" does not end by itself, "decode" fails typed.
+ * "echo:" answers with what follows it; "crash" traps after two tokens, "lost" traps in a task that nobody waits for, "slow" takes 40 ms a token, "long" does not end by itself, "decode" fails typed, "fail:CODE" with that code.
  */
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -49,6 +49,8 @@ export class Engine {
     this.crash = question.includes("crash");
     this.lost = question.includes("lost");
     this.long = question.includes("long");
+    const code = /fail:([a-z-]+)/.exec(question)?.[1];
+    if (code) throw failure(code, "as the question wanted");
     if (question.includes("decode")) throw failure("image-decode", "image 1 cannot be decoded");
     for (let tile = 0; tile <= tiles.reduce((sum, count) => sum + count, 0); tile++) {
       if ((await onProgress("vision", tile, tiles.length)) === false) throw failure("aborted", "stopped");

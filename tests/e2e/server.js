@@ -7,6 +7,9 @@ import { extname, join, normalize, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const www = fileURLToPath(new URL("../../www/", import.meta.url));
+const site = fileURLToPath(new URL("../../site/", import.meta.url));
+/** Where a built site is served: not at the root. */
+export const subpath = "some/where/";
 const here = fileURLToPath(new URL("./", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
 
@@ -99,7 +102,8 @@ async function read(path, mock) {
   if (mock && path === "/models/tiny/manifest.json") return manifest;
   if (mock && path === "/models/tiny/shard.bin") return shard;
   if (mock && path.startsWith("/models/")) return null;
-  const file = path.startsWith("/fixtures/") ? join(here, path) : join(www, path);
-  if (!normalize(file).startsWith(path.startsWith("/fixtures/") ? here : www) || file.endsWith(sep)) return null;
+  const [root, rest] = path.startsWith("/fixtures/") ? [here, path] : path.startsWith(`/${subpath}`) ? [site, path.slice(subpath.length + 1)] : [www, path];
+  const file = join(root, rest);
+  if (!normalize(file).startsWith(root) || file.endsWith(sep)) return null;
   return readFile(file).catch(() => null);
 }

@@ -7,9 +7,9 @@ use pagelens::chat::{Message, Role};
 use pagelens::engine::{GenerateOptions, Session, StopReason};
 use pagelens::{Error, Result};
 
-use crate::ModelArgs;
+use crate::{ModelArgs, input};
 
-/// Ask a question about one or more pictures.
+/// Ask a question about one or more pictures or PDF documents.
 #[derive(clap::Args)]
 #[command(override_usage = "pagelens ask [OPTIONS] FILE... QUESTION")]
 pub(crate) struct Args {
@@ -27,14 +27,16 @@ pub(crate) struct Args {
     /// Print one JSON object instead of streaming.
     #[arg(long)]
     json: bool,
-    /// The pictures, then the question.
+    #[command(flatten)]
+    pdf: input::PdfArgs,
+    /// Pictures or PDF documents, then the question.
     #[arg(required = true, num_args = 2.., value_names = ["FILE", "QUESTION"])]
     input: Vec<String>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let (question, files) = args.input.split_last().expect("clap asks for two or more");
-    let pictures = crate::pictures(files.iter().map(Path::new))?;
+    let pictures = input::pictures(files.iter().map(Path::new), &args.pdf)?;
     let model = args.model.load().await?;
 
     let mut messages = Vec::new();

@@ -6,6 +6,7 @@
 mod ask;
 mod bench;
 mod eval;
+mod input;
 mod metrics;
 mod pack;
 mod serve;
@@ -143,16 +144,6 @@ fn bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64)) {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| io(path, &error))
-}
-
-fn pictures(files: impl Iterator<Item: AsRef<Path>>) -> Result<Vec<Picture>> {
-    let picture = |file: &Path| {
-        Ok(Picture {
-            name: file.display().to_string(),
-            bytes: read(file)?.into(),
-        })
-    };
-    files.map(|file| picture(file.as_ref())).collect()
 }
 
 /// The question of a user about all these pictures.
