@@ -13,18 +13,19 @@
  * error {code, message}, languagechange {lang}.
  */
 
+import { isPlain, picturesOf } from "./attachments.js";
 import { Conversation } from "./conversation.js";
+import { facts, perTile } from "./facts.js";
 import { forget, forgetAll, keep, kept } from "./history.js";
 import { PageLensError, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
 import { PdfView } from "./page-lens-pdf.js";
-import { PdfFile, isPdf } from "./pdf.js";
+import { isPdf } from "./pdf.js";
 import { borrow } from "./shared.js";
 import { languageOf } from "./words.js";
 
 /** @typedef {import("./pagelens.js").EngineInfo} EngineInfo */
 /** @typedef {import("./pagelens.js").Progress} Progress */
-/** @typedef {import("./pagelens.js").Usage} Usage */
 /** @typedef {import("./conversation.js").Picture} Picture */
 /** @typedef {import("./conversation.js").Turn} Turn */
 /** @typedef {import("./page-lens-turn.js").TurnView} TurnView */
@@ -59,6 +60,7 @@ export class PageLensElement extends HTMLElement {
   #conversation = new Conversation();
   /** @type {Map<Turn, TurnView>} */ #turns = new Map();
   /** @type {number | null} bytes of the model, when known */ #bytes = null;
+  /** When a growing answer was last kept. */ #kept = -Infinity;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
   #fetched = { done: 0, total: 0 };
   /** Share of the weights that are on the device. */ #placed = 0;
@@ -125,9 +127,17 @@ export class PageLensElement extends HTMLElement {
   async attach(file) {
     this.#view.trouble(null);
     const name = file instanceof File ? file.name : this.#words.pictureName(this.#conversation.pictures.length + 1);
-    if (isPdf(file)) await this.#attachPdf(file, name);
-    else if (/^image\/(avif|hei[cf])/.test(file.type) || /\.(avif|hei[cf])$/i.test(name)) this.#add(name, await throughBrowser(file).catch((error) => { throw this.#fail(error); }));
-    else this.#add(name, file);
+    if (isPlain(file)) return this.#add({ name, blob: file, missing: [] });
+    try {
+      this.#view.status("loading", (words) => words.opening(name), { fraction: -1 });
+      for await (const { page, ...picture } of picturesOf(file, name, this.#pdf)) {
+        this.#add({ ...picture, name: page === null ? name : this.#words.pageName({ file: name, page }) });
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      if (!this.#loading) this.#idle();
+    }
   }
 
   /**
@@ -135,7 +145,12 @@ export class PageLensElement extends HTMLElement {
    * @param {string} question
    * @returns {Promise<string>} the whole answer; rejects with an AbortError when stopped
    */
-  async ask(question) {
+  ask(question) {
+    return this.#ask(question, {});
+  }
+
+  /** @param {string} question @param {{ temperature?: number, seed?: number }} sampling @returns {Promise<string>} */
+  async #ask(question, sampling) {
     if (this.#run) throw new PageLensError("busy", "The last question is still being answered; stop it first.");
     if (this.#conversation.pictures.length === 0) throw this.#fail(new PageLensError("no-picture", "There is no picture to ask about."));
     const run = (this.#run = new AbortController());
@@ -161,6 +176,7 @@ export class PageLensElement extends HTMLElement {
       turn.device = device;
       view.wait((words) => words.looking);
       const stream = await this.#engine.chat.completions.create({
+        ...sampling,
         messages,
         stream: true,
         signal: run.signal,
@@ -174,6 +190,7 @@ export class PageLensElement extends HTMLElement {
         turn.ending = chunk.choices[0].finish_reason === "length" ? "length" : "done";
         if (piece === "") continue;
         turn.answer += piece;
+        this.#keepGrowing(turn);
         view.append(piece);
         this.#view.read(view.spoken, false);
         this.#tell("token", { text: piece });
@@ -301,53 +318,14 @@ export class PageLensElement extends HTMLElement {
 
   // ------------------------------------------------------------------------------------------------------------- pages
 
-  /** @param {string} name @param {Blob} blob @param {string[]} [missing] what could not be drawn of it */
-  #add(name, blob, missing = []) {
+  /** @param {Omit<Picture, "id">} it */
+  #add(it) {
     /** @type {Picture} */
-    const picture = { id: crypto.randomUUID(), name, blob, missing };
+    const picture = { id: crypto.randomUUID(), ...it };
     this.#conversation.pictures.push(picture);
     this.#showPictures(picture);
-    this.#view.say((words) => words.added(name));
+    this.#view.say((words) => words.added(it.name));
     void this.load().catch(shown);
-  }
-
-  /** @param {Blob} file @param {string} name */
-  async #attachPdf(file, name) {
-    const pdf = new PdfFile(file);
-    try {
-      this.#view.status("loading", (words) => words.opening(name), { fraction: -1 });
-      if (!(await this.#unlock(pdf, name))) return;
-      const wanted = pdf.pages === 1 ? [1] : await this.#pdf.pages(name, pdf.pages, async (page, longest) => (await pdf.draw(page, longest)).picture);
-      for (const page of wanted ?? []) {
-        const { picture, missing } = await pdf.draw(page);
-        this.#add(this.#words.pageName({ file: name, page }), picture, missing);
-      }
-    } catch (error) {
-      throw this.#fail(error);
-    } finally {
-      pdf.close();
-      if (!this.#loading) this.#idle();
-    }
-  }
-
-  /**
-   * Opens a document, with a password where it needs one.
-   * @param {PdfFile} pdf @param {string} name
-   * @returns {Promise<boolean>} whether it is open
-   */
-  async #unlock(pdf, name) {
-    let password = "";
-    for (;;) {
-      try {
-        await pdf.open(password);
-        return true;
-      } catch (error) {
-        if (!(error instanceof PageLensError) || error.code !== "pdf-password") throw error;
-        const next = await this.#pdf.password(name, password !== "");
-        if (next === null) return false;
-        password = next;
-      }
-    }
   }
 
   /** @param {Iterable<File>} files */
@@ -399,8 +377,8 @@ export class PageLensElement extends HTMLElement {
   #addTurn(turn) {
     const page = turn.pictures.at(-1) ?? this.#conversation.pictures.at(-1)?.id;
     const view = this.#view.addTurn(turn.question, {
-      again: () => void this.#askInPlace(turn, turn.question),
-      edit: (question) => void this.#askInPlace(turn, question),
+      again: () => void this.#askInPlace(turn, turn.question, { temperature: OTHERWISE, seed: crypto.getRandomValues(new Uint32Array(1))[0] }),
+      edit: (question) => void this.#askInPlace(turn, question, {}),
       erase: () => this.#erase(turn),
       follow: (grow) => this.#view.following(grow),
       point: (places, pointed) => this.#view.pages.point(page, places, pointed),
@@ -409,15 +387,15 @@ export class PageLensElement extends HTMLElement {
     return view;
   }
 
-  /** Asks in place of a turn; what came after it is taken back. Comes to nothing: all is as before. @param {Turn} turn @param {string} question */
-  async #askInPlace(turn, question) {
+  /** Asks in place of a turn; what came after it is taken back. Comes to nothing: all is as before. @param {Turn} turn @param {string} question @param {{ temperature?: number, seed?: number }} sampling */
+  async #askInPlace(turn, question, sampling) {
     if (this.#run) return;
     const conversation = this.#conversation;
     const taken = conversation.cut(turn);
     this.#view.remove(this.#forgetTurns(taken));
     this.#view.focus();
     const before = conversation.turns.length;
-    await this.ask(question).catch(shown);
+    await this.#ask(question, sampling).catch(shown);
     if (conversation !== this.#conversation || conversation.turns.length > before) return;
     conversation.turns.push(...taken);
     for (const each of taken) this.#showTurn(each);
@@ -475,6 +453,14 @@ export class PageLensElement extends HTMLElement {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Keeps an answer that is still being made, so that a closed tab loses no more than its last second. @param {Turn} turn */
+  #keepGrowing(turn) {
+    if (!this.hasAttribute("history") || performance.now() - this.#kept < 1000) return;
+    this.#kept = performance.now();
+    const conversation = this.#conversation.keep();
+    void keep({ ...conversation, turns: [...conversation.turns, { ...turn, ending: "interrupted" }] }).catch(shown);
   }
 
   async #offerEarlier() {
@@ -550,6 +536,9 @@ export class PageLensElement extends HTMLElement {
   }
 }
 
+/** The temperature of an answer that is asked for once more: the same one again would help nobody. */
+const OTHERWISE = 0.7;
+
 /** Codes that need no words of their own. @type {Record<string, string>} */
 const SAME = {
   "image-empty": "image-decode",
@@ -569,49 +558,6 @@ function shown() {}
 /** @param {unknown} error */
 function aborted(error) {
   return error instanceof DOMException && error.name === "AbortError";
-}
-
-/**
- * A picture of a kind that only the browser reads, as a PNG.
- * @param {Blob} file
- * @returns {Promise<Blob>}
- */
-async function throughBrowser(file) {
-  const bitmap = await createImageBitmap(file).catch((cause) => {
-    throw new PageLensError("image-decode", "This browser does not read pictures of this kind.", { cause });
-  });
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-  return canvas.convertToBlob({ type: "image/png" });
-}
-
-/** Milliseconds that a tile took, from the question to the first token. @param {Usage} usage */
-function perTile({ ttft_ms, tiles }) {
-  const count = tiles.reduce((sum, each) => sum + each, 0);
-  return count > 0 ? ttft_ms / count : null;
-}
-
-/**
- * The line under an answer.
- * @param {Turn} turn
- * @param {number} context tokens that fit; 0 where that is not known
- * @returns {Say}
- */
-function facts({ ending, usage }, context) {
-  return (words) => {
-    if (ending === "stopped") return words.stopped;
-    if (ending === "interrupted") return words.interrupted;
-    if (usage === null) return "";
-    const { ttft_ms, tokens_per_s, completion_tokens, total_tokens, tiles } = usage;
-    const count = tiles.reduce((sum, each) => sum + each, 0);
-    const parts = [words.firstToken(ttft_ms)];
-    if (Number.isFinite(tokens_per_s) && tokens_per_s > 0) parts.push(words.rate(tokens_per_s));
-    parts.push(words.made(completion_tokens));
-    if (count > 0) parts.push(words.tiles(count));
-    if (context > 0) parts.push(words.used({ used: total_tokens, context }));
-    if (ending === "length") parts.push(words.cutShort);
-    return parts.join(" · ");
-  };
 }
 
 if (globalThis.customElements && !customElements.get("page-lens")) customElements.define("page-lens", PageLensElement);

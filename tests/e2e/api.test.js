@@ -310,6 +310,41 @@ inPage(
 );
 
 inPage(
+  "the Prompt API's shape: availability, progress, images, a session that goes on, a clone, an abort, what is refused",
+  async ({ caught, collect, canvas }) => {
+    const { languageModel } = await import(/** @type {string} */ ("/prompt-api.js"));
+    const LanguageModel = languageModel({ model: "/models/tiny/" });
+    const before = [await LanguageModel.availability({ expectedInputs: [{ type: "image" }] }), await LanguageModel.availability({ expectedInputs: [{ type: "audio" }] })];
+    const loaded = /** @type {number[]} */ ([]);
+    const session = await LanguageModel.create({
+      initialPrompts: [{ role: "system", content: "Be brief." }],
+      monitor: (/** @type {EventTarget} */ monitor) => monitor.addEventListener("downloadprogress", (/** @type {any} */ event) => loaded.push(event.loaded)),
+    });
+    const image = { type: "image", value: canvas(30, 20) };
+    const first = await session.prompt([{ role: "user", content: [image, { type: "text", value: "What is it?" }] }]);
+    const other = await session.clone();
+    await session.append([{ role: "user", content: "A hint." }, { role: "assistant", content: "I see." }]);
+    const second = (await collect(session.promptStreaming("And now?"))).join("");
+    const third = await other.prompt("And here?");
+    const aborted = await caught(other.prompt("slow and long", { signal: AbortSignal.timeout(100) }));
+    const refused = [await caught(session.prompt("?", { responseConstraint: {} })), await caught(session.prompt([{ role: "user", content: [{ type: "audio", value: 1 }] }])), await caught(LanguageModel.create({ tools: [{}] }))];
+    other.destroy();
+    refused.push(await caught(other.prompt("?")));
+    return { before, after: await LanguageModel.availability(), last: loaded.at(-1), answers: [first, second, third], aborted: aborted.name, refused: refused.map((error) => error?.name), usage: session.contextUsage, window: session.contextWindow, global: "LanguageModel" in globalThis && globalThis.LanguageModel === LanguageModel };
+  },
+  ({ before, after, last, answers, aborted, refused, usage, window, global }) => {
+    assert.deepEqual(before, ["downloadable", "unavailable"]);
+    assert.equal(after, "available");
+    assert.equal(last, 1);
+    assert.deepEqual(answers, ["Turn 1: the last of 1 pictures is 30 by 20 pixels.", "Turn 3: the last of 1 pictures is 30 by 20 pixels.", "Turn 2: the last of 1 pictures is 30 by 20 pixels."]);
+    assert.equal(aborted, "AbortError");
+    assert.deepEqual(refused, ["NotSupportedError", "NotSupportedError", "NotSupportedError", "InvalidStateError"]);
+    assert.ok(usage > 256 && window === 4096);
+    assert.equal(global, false);
+  },
+);
+
+inPage(
   "stop strings end the answer and are not part of it",
   async ({ engine, user }) => {
     const it = await engine();

@@ -217,6 +217,17 @@ onPage("a conversation is kept over a reload, gone on with, and deleted; clearin
   assert.equal(await questions.count(), 0);
 });
 
+onPage("an answer that is cut short by closing the tab is there again, as far as it was", async ({ page, choose, field, answers, part }) => {
+  await choose();
+  await field.fill("slow and long");
+  await field.press("Enter");
+  await answers.filter({ hasText: /pixels\.[^]*pixels\.[^]*pixels\./ }).waitFor();
+  await page.reload();
+  await part("earlier").getByRole("button", { name: /slow and long/ }).first().click();
+  assert.match(await answers.innerText(), /^Turn 1: the last of 1 pictures is 600 by 300/);
+  assert.equal(await part("timing").locator("span").first().innerText(), "Interrupted");
+});
+
 onPage("export and import give the same conversation, pictures and all", async ({ page, choose, ask, answers, menu, part }) => {
   await choose();
   await ask(`echo:${table}`, 1);

@@ -1,16 +1,16 @@
 /** <page-lens> on the demo page, in front of a mock engine: everything a user can do, and how it looks to assistive tools. */
 
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
+import { accessible } from "./accessible.js";
 import { launch, open } from "./browser.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
 
-const axe = await readFile(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const pictures = process.env.SCREENSHOTS ?? join(tmpdir(), "pagelens-screenshots");
 
 /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
@@ -82,13 +82,6 @@ function parts(page) {
 async function forgetAll(page) {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Storage.clearDataForOrigin", { origin: new URL(server.url).origin, storageTypes: "indexeddb,local_storage" });
-}
-
-/** @param {Page} page @param {string} state */
-async function accessible(page, state) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run());
-  assert.deepEqual(violations.map((/** @type {any} */ { id, nodes }) => [id, nodes.map((/** @type {any} */ node) => node.html)]), [], state);
 }
 
 onPage("one click on the sample loads the model and answers; before it, no byte of the model is fetched", async ({ page, sample, answers, timings, preview, device, part, listen, events, ask }) => {

@@ -9,7 +9,7 @@ const read = (/** @type {string} */ path) => readFile(new URL(path, root), "utf8
 
 test("every export can be imported outside a browser, and does nothing there", async () => {
   const before = Object.keys(globalThis);
-  const [engine, element, sdk] = await Promise.all(["pagelens", "pagelens/element", "pagelens/ai-sdk"].map((name) => import(name)));
+  const [engine, element, sdk] = await Promise.all(["pagelens", "pagelens/element", "pagelens/ai-sdk", "pagelens/prompt-api"].map((name) => import(name)));
   assert.deepEqual(Object.keys(globalThis), before);
   assert.equal(typeof engine.createEngine, "function");
   assert.equal(typeof element.PageLensElement, "function");

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { accessible } from "./accessible.js";
 import { launch, open } from "./browser.js";
 import { chinese, hostile, pages } from "./pdf.js";
 import { serve } from "./server.js";
@@ -58,6 +59,7 @@ onPage("pages are chosen by click, with shift, and by number; the engine gets th
   await dialog.locator("img").nth(6).waitFor();
   const chosen = () => small.evaluateAll((nodes) => nodes.flatMap((node, at) => (node.ariaPressed === "true" ? [at + 1] : [])));
   assert.deepEqual(await chosen(), [1]);
+  await accessible(page, "choosing pages");
   await small.nth(1).click();
   await small.nth(3).click({ modifiers: ["Shift"] });
   assert.equal(await range.inputValue(), "1-4");
@@ -94,6 +96,7 @@ onPage("a password is asked for until it is right", async ({ page, choose, dialo
   await part("pdf-password").fill("wrong");
   await page.keyboard.press("Enter");
   await dialog.getByText("That password does not open it.").waitFor();
+  await accessible(page, "asking for a password");
   await part("pdf-password").fill("open sesame");
   await page.keyboard.press("Enter");
   await thumbnails.waitFor();
