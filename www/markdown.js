@@ -15,7 +15,8 @@ import { h } from "./dom.js";
 /** @typedef {import("./vendor/markdown-it.js").StateInline} StateInline */
 /** @typedef {import("./vendor/markdown-it.js").StateBlock} StateBlock */
 
-const parser = new MarkdownIt({ html: false, linkify: false, breaks: true, maxNesting: 40 }).disable("image");
+// Without references: a definition at the end would change what has been read long ago.
+const parser = new MarkdownIt({ html: false, linkify: false, breaks: true, maxNesting: 40 }).disable(["image", "reference"]);
 parser.inline.ruler.before("escape", "formula", formula);
 parser.inline.ruler.before("link", "place", place);
 parser.block.ruler.before("fence", "formula", formulaBlock, { alt: ["paragraph"] });
@@ -37,7 +38,7 @@ export function sanitise(node) {
 /** An answer in a node, which grows with it. Blocks that are complete are not touched again. */
 export class Answer {
   /** @type {HTMLElement} */ #node;
-  /** @type {{ source: string, node: HTMLElement }[]} */ #blocks = [];
+  /** @type {{ source: string, line: number, node: HTMLElement }[]} */ #blocks = [];
   #second = true;
 
   /** @param {HTMLElement} node @param {{ sanitiser?: boolean }} [options] `sanitiser: false` leaves the second line out, for tests of the first */
@@ -48,36 +49,41 @@ export class Answer {
 
   /** @param {string} text the whole answer so far @param {boolean} done */
   show(text, done) {
-    const blocks = cut(done ? text : settled(text));
-    let same = 0;
-    while (same < blocks.length && blocks[same]?.source === this.#blocks[same]?.source) same++;
+    // What grows can change the last block, and the one before it at most; all is looked at again when nothing follows.
+    let same = done ? 0 : Math.max(0, this.#blocks.length - 2);
+    const blocks = cut(done ? text : settled(text), this.#blocks[same]?.line ?? 0);
+    while (blocks.length > 0 && blocks[0]?.source === this.#blocks[same]?.source) {
+      blocks.shift();
+      same++;
+    }
     for (const { node } of this.#blocks.splice(same)) node.remove();
-    for (const { source, tokens } of blocks.slice(same)) {
+    for (const { source, line, tokens } of blocks) {
       const node = h("div", { class: "block", dir: "auto" });
       build(node, tokens);
       if (this.#second) sanitise(node);
-      this.#blocks.push({ source, node });
+      this.#blocks.push({ source, line, node });
       this.#node.append(node);
     }
   }
 }
 
 /**
- * The top-level blocks of a text, each with the lines it was made of.
+ * The top-level blocks of a text from a line on, each with what it was made of.
  * @param {string} text
- * @returns {{ source: string, tokens: Token[] }[]}
+ * @param {number} first line
+ * @returns {{ source: string, line: number, tokens: Token[] }[]}
  */
-function cut(text) {
-  const lines = text.split("\n");
-  /** @type {{ source: string, tokens: Token[] }[]} */
+function cut(text, first) {
+  const lines = text.split("\n").slice(first);
+  /** @type {{ source: string, line: number, tokens: Token[] }[]} */
   const blocks = [];
   /** @type {Token[]} */
   let tokens = [];
-  for (const token of parser.parse(text, {})) {
+  for (const token of parser.parse(lines.join("\n"), {})) {
     tokens.push(token);
     if (token.level > 0 || token.nesting > 0) continue;
     const [from, to] = tokens[0]?.map ?? [0, 0];
-    blocks.push({ source: `${token.type} ${lines.slice(from, to).join("\n")}`, tokens });
+    blocks.push({ source: `${token.type} ${lines.slice(from, to).join("\n")}`, line: first + from, tokens });
     tokens = [];
   }
   return blocks;

@@ -101,7 +101,7 @@ button.plain:hover { color: var(--text); background: color-mix(in srgb, var(--te
 /* what was said about it */
 .talk { display: flex; flex-direction: column; min-width: 0; min-height: 0; }
 .start { flex: 1; display: flex; flex-direction: column; justify-content: center; gap: .75rem; padding: 1.25rem 1rem .5rem; }
-.start > p { color: var(--muted); font-size: .9375rem; }
+.start p, ::slotted([slot=intro]) { color: var(--muted); font-size: .9375rem; }
 .sample { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; gap: .875rem; width: 100%; padding: .625rem; padding-inline-end: .875rem; border-radius: var(--inner); border-color: color-mix(in srgb, var(--accent) 35%, var(--border)); background: color-mix(in srgb, var(--accent) 5%, var(--background)); text-align: start; }
 .sample:hover { border-color: var(--accent); background: color-mix(in srgb, var(--accent) 9%, var(--background)); }
 .sample img { display: block; width: 6.5rem; aspect-ratio: 2; object-fit: cover; border-radius: calc(var(--inner) * .6); border: 1px solid var(--border); }

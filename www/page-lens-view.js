@@ -47,7 +47,7 @@ export class View {
   #earlierList = h("ul", {});
   #earlierTitle = h("p", { class: "hint" });
   #earlier = h("div", { class: "earlier", part: "earlier", hidden: true }, this.#earlierTitle, this.#earlierList);
-  #start = h("div", { class: "start" }, this.#hint, this.#sample, this.#earlier);
+  #start = h("div", { class: "start" }, h("slot", { name: "intro" }, this.#hint), this.#sample, this.#earlier);
   #turns = h("ol", { class: "turns", part: "conversation", hidden: true, tabIndex: 0 });
   #error = h("div", { class: "error", part: "error", hidden: true });
   #tasks = h("div", { class: "tasks", part: "tasks", role: "group", hidden: true });

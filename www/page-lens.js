@@ -8,7 +8,7 @@
  * page's own where it has none), sample and sample-question (a picture and a question one click away), eager (load at once;
  * otherwise with the first thing a user does), history (keep conversations on this device).
  * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file).
- * Property: ready.
+ * Property: ready. Slot: intro, what stands there before the first question.
  * Events, all bubbling and composed: ready {info}, progress {phase, done, total}, token {text}, answer {question, text, usage},
  * error {code, message}, languagechange {lang}.
  */

@@ -1,6 +1,7 @@
 /** What can be done with answers on the demo page, in front of a mock engine that answers what it is told to. */
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { launch, open } from "./browser.js";
 import { png } from "./png.js";
@@ -143,6 +144,18 @@ onPage("answer again, edit and ask again, delete", async ({ page, choose, ask, p
   await part("bin").click();
   assert.equal(await questions.count(), 0);
   await page.getByRole("button", { name: "Remove a.png" }).waitFor(); // its picture waits for the next question
+});
+
+onPage("a picture that only the browser reads comes through it; one that nothing reads gives words", async ({ page, field, answers, timings, part }) => {
+  const attach = (/** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file][multiple]").setInputFiles({ name: "photo.avif", mimeType: "image/avif", buffer });
+  await attach(Buffer.from("no picture"));
+  await part("error").filter({ hasText: "This picture cannot be read." }).waitFor();
+  await attach(await readFile(new URL("fixtures/photo.avif", import.meta.url)));
+  await page.getByRole("button", { name: "Remove photo.avif" }).waitFor();
+  await field.fill("?");
+  await field.press("Enter");
+  await timings.waitFor();
+  assert.equal(await answers.innerText(), "Turn 1: the last of 1 pictures is 64 by 48 pixels.");
 });
 
 onPage("tasks ask in the language of the page", async ({ page, choose, questions, timings }) => {

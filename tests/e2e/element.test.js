@@ -348,12 +348,14 @@ onPage("two elements share one engine, answer in turn, and let it go with the la
   assert.equal(page.workers().length, 0);
 });
 
-onPage("eager loads by itself, and the page's own look wins", async ({ part, device }) => {
+onPage("eager loads by itself, and the page's own look and words win", async ({ page, part, device }) => {
   await device.filter({ hasText: "Running on the CPU" }).waitFor();
   assert.equal(await part("ask").evaluate((node) => getComputedStyle(node).backgroundColor), "rgb(0, 100, 0)");
   assert.equal(await part("frame").evaluate((node) => getComputedStyle(node).borderTopLeftRadius), "0px");
   assert.equal(await part("field").getAttribute("placeholder"), "Was steht da?");
   assert.equal(await part("sample").isVisible(), false);
+  assert.ok(await page.getByText("Willkommen.").isVisible());
+  assert.equal(await page.getByText("Add a page, then ask").isVisible(), false);
 }, { html: "embed.html" });
 
 /** An answer with one of everything. */

@@ -84,6 +84,9 @@ const answer = (sanitiser) => `async (text, node) => {
   const step = Math.max(1, Math.ceil(text.length / 40));
   for (let end = step; end < text.length; end += step) answer.show(text.slice(0, end), false);
   answer.show(text, true);
+  const whole = document.createElement("div");
+  new Answer(whole, { sanitiser: ${sanitiser} }).show(text, true);
+  if (whole.innerHTML !== node.innerHTML) throw new Error("it ends otherwise when it grows: " + text);
 }`;
 const raw = `(html, node) => { node.innerHTML = html + "x"; }`;
 const sanitised = `async (html, node) => {

@@ -28,6 +28,7 @@ test("custom-elements.json lists the attributes, events, parts and properties th
   const copies = all(/#copy\("([a-z-]+)"/g);
   assert.deepEqual(names(declared.cssParts), [...all(/part: "([a-z-]+)"/g), ...icons, ...copies].sort());
   assert.deepEqual(names(declared.cssProperties), all(/(--page-lens-[a-z-]+)/g));
+  assert.deepEqual(names(declared.slots), all(/h\("slot", \{ name: "([a-z]+)"/g));
   assert.deepEqual(names(declared.events), all(/#tell\("([a-z]+)"/g));
   assert.deepEqual(names(declared.attributes), [...new Set([...all(/(?:getAttribute|hasAttribute|#number)\("([a-z-]+)"/g)])].sort());
   const { PageLensElement } = await import(new URL("www/page-lens.js", root).href);

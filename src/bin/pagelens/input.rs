@@ -1,7 +1,6 @@
 //! Files of the command line as pictures; of a PDF document, its pages. They are drawn by a program of their own
 //! (`pagelens-pdf`, from `pdf/`), which is killed when it takes too long.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{JoinHandle, sleep, spawn};
