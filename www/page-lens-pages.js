@@ -130,6 +130,8 @@ export class PagesView {
     this.#drop.hidden = pictures.length > 0;
     this.#preview.hidden = this.#look.hidden = this.#tray.hidden = pictures.length === 0;
     this.#thumbnails.replaceChildren(...pictures.map((picture) => this.#thumbnail(picture)));
+    const item = this.#thumbnails.querySelector("[aria-pressed=true]")?.parentElement;
+    if (item) this.#thumbnails.scrollLeft = item.offsetLeft - (this.#thumbnails.clientWidth - item.offsetWidth) / 2;
     this.#showPicked();
   }
 

@@ -90,8 +90,8 @@ button.plain:hover { color: var(--text); background: color-mix(in srgb, var(--te
 .look output { flex: none; min-width: 6.5em; text-align: end; }
 .tray { display: flex; align-items: flex-end; justify-content: space-between; gap: .75rem; }
 .tray > button { flex: none; font-size: .8125rem; min-height: 2rem; }
-.thumbnails { display: flex; flex-wrap: wrap; gap: .5rem; max-height: 8.5rem; margin: -.375rem; padding: .375rem; overflow-y: auto; }
-.thumbnails li { position: relative; }
+.thumbnails { position: relative; flex: 1; display: flex; gap: .5rem; min-width: 0; margin: -.375rem; padding: .375rem; overflow-x: auto; scrollbar-width: thin; }
+.thumbnails li { position: relative; flex: none; }
 .thumbnails .pick { width: 3.5rem; height: 3.5rem; min-height: 0; padding: 0; overflow: hidden; border-radius: .5rem; color: var(--muted); }
 .thumbnails .pick[aria-pressed=true] { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 .thumbnails img { width: 100%; height: 100%; object-fit: cover; }

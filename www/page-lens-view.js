@@ -240,7 +240,7 @@ export class View {
     return turn;
   }
 
-  /** Lets the conversation grow, and keeps its end in view where it was. @param {() => void} grow */
+  /** Lets the conversation grow, or what is around it, and keeps its end in view where it was. @param {() => void} grow */
   following(grow) {
     const { scrollHeight, scrollTop, clientHeight } = this.#turns;
     grow();
@@ -271,7 +271,7 @@ export class View {
     this.#running = running;
     if (running) this.#field.value = "";
     this.#ask.classList.toggle("stop", running);
-    this.#refresh();
+    this.following(() => this.#refresh()); // the tasks take room away from it
   }
 
   clear() {

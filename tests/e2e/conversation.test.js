@@ -118,6 +118,21 @@ onPage("finished blocks stay the nodes they are while the answer grows", async (
   assert.equal(await page.evaluate((node) => node?.isConnected, first), true);
 });
 
+onPage("the end of an answer stays in view while it grows, and when it is over; who scrolls up stays there", async ({ page, choose, ask, field, answers, timings, part }) => {
+  await choose();
+  const list = Array.from({ length: 30 }, (_, at) => `${at + 1}. A line of its own`).join("\n");
+  await ask(`echo:${list}`, 1);
+  const below = () => part("conversation").evaluate((node) => node.scrollHeight - node.scrollTop - node.clientHeight);
+  assert.ok((await below()) < 2, `${await below()} pixels are below`);
+  await field.fill(`slow echo:${list}`);
+  await field.press("Enter");
+  await answers.nth(1).filter({ hasText: "of its own" }).waitFor();
+  await part("conversation").evaluate((node) => (node.scrollTop = 0));
+  await timings.nth(1).waitFor();
+  assert.equal(await part("conversation").evaluate((node) => node.scrollTop), 0);
+  await page.keyboard.press("Escape");
+});
+
 onPage("answer again, edit and ask again, delete", async ({ page, choose, ask, part, questions, answers, timings }) => {
   await choose();
   await ask("echo:one", 1);
