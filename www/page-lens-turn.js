@@ -97,6 +97,9 @@ export class TurnView {
     this.#wait.hidden = true;
     this.#timing.hidden = false;
     this.#voice.put(this.#facts, facts);
+    for (const address of /** @type {NodeListOf<HTMLElement>} */ (this.#text.querySelectorAll(".address"))) {
+      this.#voice.put(address, (words) => words.copyAddress(address.dataset.address ?? ""), "title");
+    }
     const copies = navigator.clipboard ? this.#copies() : [];
     this.#acts.replaceChildren(
       ...copies,

@@ -46,7 +46,6 @@ const EN = {
   detailTiles: (/** @type {number} */ tiles) => `up to ${tiles} ${tiles === 1 ? "tile" : "tiles"}`,
   seenFacts: (/** @type {Seen} */ { cols, rows, thumbnail, tokens, ms }) => `${cols} × ${rows} ${cols * rows === 1 ? "tile" : "tiles"}${thumbnail ? " and the whole page once more" : ""} · ${number(tokens)} tokens${ms === null ? "" : ` · about ${duration(ms)}`}`,
   zoom: "Zoom",
-  boxes: "Places named in the answer",
 
   // --- asking
   question: "Question",
@@ -75,7 +74,6 @@ const EN = {
   looking: "Looking at the picture",
   lookingAt: (/** @type {{ done: number, total: number }} */ { done, total }) => `Looking at the picture: ${done} of ${total}`,
   answer: (/** @type {string} */ text) => `Answer: ${text}`,
-  answering: "Answering.",
   thought: "Thoughts",
   copy: "Copy",
   copyPlain: "Copy as plain text",
@@ -120,7 +118,6 @@ const EN = {
   clearAllSure: "Really clear everything?",
   clearedAll: "Everything that was kept on this device is deleted.",
   earlier: "Earlier conversations",
-  openEarlier: (/** @type {{ title: string, date: string }} */ { title, date }) => `${title}, ${date}`,
   forget: (/** @type {string} */ title) => `Delete ${title}`,
   tryAgain: "Try again",
 
@@ -200,7 +197,6 @@ const ZH = {
   detailTiles: (tiles) => `最多 ${tiles} 块`,
   seenFacts: ({ cols, rows, thumbnail, tokens, ms }) => `${cols} × ${rows} 块${thumbnail ? "，另加整页缩略图" : ""} · ${number(tokens)} 个词元${ms === null ? "" : ` · 约 ${duration(ms)}`}`,
   zoom: "放大",
-  boxes: "回答中提到的位置",
 
   question: "问题",
   placeholder: "输入问题",
@@ -227,7 +223,6 @@ const ZH = {
   looking: "正在看图",
   lookingAt: ({ done, total }) => `正在看图：${done} / ${total}`,
   answer: (text) => `回答：${text}`,
-  answering: "正在回答。",
   thought: "思考过程",
   copy: "复制",
   copyPlain: "复制为纯文本",
@@ -270,7 +265,6 @@ const ZH = {
   clearAllSure: "确定要全部清除吗？",
   clearedAll: "保存在本机上的内容已全部删除。",
   earlier: "以前的对话",
-  openEarlier: ({ title, date }) => `${title}，${date}`,
   forget: (title) => `删除 ${title}`,
   tryAgain: "重试",
 

@@ -1,11 +1,12 @@
 /** What the page works out without a browser: places in answers, lists of pages, grids of tiles. */
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { placeAt, settled } from "../../www/boxes.js";
 import { formatPages, parsePages } from "../../www/pages.js";
 import { plan } from "../../www/tiles.js";
+import { wordsOf } from "../../www/words.js";
 
 const total = "<ref>total</ref><box>[[100, 200, 300, 400]]</box>";
 
@@ -51,4 +52,13 @@ test("grids are those of the engine's own tests", async () => {
   }
   assert.equal(plan(800, 1300, 12, 448).tokens, 7 * 256);
   assert.equal(plan(10, 10, 12, 448).thumbnail, false);
+});
+
+test("every string is used, in both languages", async () => {
+  const folder = new URL("../../www/", import.meta.url);
+  const files = (await readdir(folder)).filter((name) => /\.(js|html)$/.test(name));
+  const source = (await Promise.all(files.map((name) => readFile(new URL(name, folder), "utf8")))).join("\n");
+  for (const language of /** @type {const} */ (["en", "zh"])) {
+    for (const key of Object.keys(wordsOf(language))) assert.match(source, new RegExp(`words\\.${key}\\b|data-(words|label)="${key}"`), key);
+  }
 });
