@@ -30,16 +30,20 @@ import { createEngine } from "./pagelens.js";
  * @property {unknown[]} [tools]
  */
 
+/** @typedef {"available" | "downloadable" | "unavailable"} Availability */
+/** @typedef {{ availability: (wanted?: Pick<CreateOptions, "expectedInputs" | "expectedOutputs">) => Promise<Availability>, create: (wanted?: CreateOptions) => Promise<Session> }} LanguageModelClass */
+
 /**
  * The class for one model.
  * @param {import("./pagelens.js").EngineOptions} options
+ * @returns {LanguageModelClass}
  */
 export function languageModel(options) {
   /** @type {Engine | null} */
   let engine = null;
 
   return class LanguageModel extends Session {
-    /** @param {Pick<CreateOptions, "expectedInputs" | "expectedOutputs">} [wanted] @returns {Promise<"available" | "downloadable" | "unavailable">} */
+    /** @param {Pick<CreateOptions, "expectedInputs" | "expectedOutputs">} [wanted] @returns {Promise<Availability>} */
     static async availability({ expectedInputs = [], expectedOutputs = [] } = {}) {
       const can = expectedInputs.every(({ type }) => type === "text" || type === "image") && expectedOutputs.every(({ type }) => type === "text");
       return can ? (engine ? "available" : "downloadable") : "unavailable";
@@ -65,7 +69,7 @@ export function languageModel(options) {
 }
 
 /** A conversation with the model. */
-class Session extends EventTarget {
+export class Session extends EventTarget {
   /** @type {Engine} */ #engine;
   /** @type {ChatMessage[]} */ #history;
   /** @type {{ temperature?: number, top_k?: number }} */ #sampling;
