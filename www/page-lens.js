@@ -61,6 +61,7 @@ export class PageLensElement extends HTMLElement {
   /** @type {Map<Turn, TurnView>} */ #turns = new Map();
   /** @type {number | null} bytes of the model, when known */ #bytes = null;
   /** When a growing answer was last kept. */ #kept = -Infinity;
+  /** Whether this browser has kept what it was given. */ #keeps = true;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
   #fetched = { done: 0, total: 0 };
   /** Share of the weights that are on the device. */ #placed = 0;
@@ -451,7 +452,8 @@ export class PageLensElement extends HTMLElement {
       if (this.#conversation.turns.length === 0) await forget(this.#conversation.id);
       else await keep(this.#conversation.keep());
     } catch (error) {
-      this.#fail(error);
+      if (this.#keeps) this.#fail(error); // once is enough
+      this.#keeps = false;
     }
   }
 

@@ -117,7 +117,7 @@ const EN = {
   clearAll: "Clear everything on this device",
   clearAllSure: "Really clear everything?",
   clearedAll: "Everything that was kept on this device is deleted.",
-  earlier: "Earlier conversations",
+  earlier: "Earlier conversations, kept on this device only",
   forget: (/** @type {string} */ title) => `Delete ${title}`,
   tryAgain: "Try again",
 
@@ -264,7 +264,7 @@ const ZH = {
   clearAll: "清除本机上的所有内容",
   clearAllSure: "确定要全部清除吗？",
   clearedAll: "保存在本机上的内容已全部删除。",
-  earlier: "以前的对话",
+  earlier: "以前的对话（仅保存在本机）",
   forget: (title) => `删除 ${title}`,
   tryAgain: "重试",
 

@@ -245,6 +245,27 @@ onPage("a conversation is kept over a reload, gone on with, and deleted; clearin
   assert.equal(await questions.count(), 0);
 });
 
+test("a browser that keeps nothing says so once, and everything else works", async () => {
+  const { page, close } = await open(browser.context);
+  try {
+    await page.addInitScript(() => {
+      IDBFactory.prototype.open = () => {
+        throw new DOMException("not here", "SecurityError");
+      };
+    });
+    await page.goto(server.url);
+    const { choose, ask, part } = parts(page);
+    await choose();
+    await ask("?", 1);
+    await part("error").filter({ hasText: "This browser keeps nothing for this page." }).waitFor();
+    await ask("?", 2);
+    assert.equal(await part("error").isVisible(), false);
+    await close();
+  } finally {
+    await page.close();
+  }
+});
+
 onPage("an answer that is cut short by closing the tab is there again, as far as it was", async ({ page, choose, field, answers, part }) => {
   await choose();
   await field.fill("slow and long");

@@ -119,13 +119,9 @@ fn draw(file: &Path, page: Option<usize>, args: &PdfArgs) -> Result<(Vec<u8>, St
             ),
             None => format!("it took longer than {} s to open", PATIENCE.as_secs()),
         })),
-        Some(true) => Ok((out, err)),
-        Some(false) => Err(failed(
-            err.lines()
-                .last()
-                .unwrap_or("it broke the renderer")
-                .to_owned(),
-        )),
+        Some(0) => Ok((out, err)),
+        Some(1) => Err(failed(err.trim().to_owned())),
+        Some(_) => Err(failed("it broke what draws it".to_owned())),
     }
 }
 
@@ -151,12 +147,12 @@ fn drain(pipe: Option<impl std::io::Read + Send + 'static>) -> JoinHandle<Vec<u8
     })
 }
 
-/// Whether the child has succeeded; `None` where it was killed.
-fn wait(child: &mut Child) -> Option<bool> {
+/// The child's exit code, -1 where a signal ended it; `None` where it was killed here.
+fn wait(child: &mut Child) -> Option<i32> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         match child.try_wait() {
-            Ok(Some(status)) => return Some(status.success()),
+            Ok(Some(status)) => return Some(status.code().unwrap_or(-1)),
             Ok(None) => sleep(Duration::from_millis(5)),
             Err(_) => break,
         }
