@@ -21,13 +21,18 @@ import { PageLensError } from "./error.js";
 const FORMAT = "pagelens-conversation";
 const VERSION = 1;
 
+/** An id; `crypto.randomUUID` is missing where a page comes over plain HTTP. */
+export function newId() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
+}
+
 export class Conversation {
   /** @type {string} */ id;
   /** @type {Picture[]} */ pictures;
   /** @type {Turn[]} */ turns;
 
   /** @param {Partial<Kept>} [kept] */
-  constructor({ id = crypto.randomUUID(), pictures = [], turns = [] } = {}) {
+  constructor({ id = newId(), pictures = [], turns = [] } = {}) {
     this.id = id;
     this.pictures = pictures;
     this.turns = turns;

@@ -14,7 +14,7 @@
  */
 
 import { isPlain, picturesOf } from "./attachments.js";
-import { Conversation } from "./conversation.js";
+import { Conversation, newId } from "./conversation.js";
 import { facts, perTile } from "./facts.js";
 import { forget, forgetAll, keep, kept } from "./history.js";
 import { PageLensError, modelBytes } from "./pagelens.js";
@@ -159,7 +159,7 @@ export class PageLensElement extends HTMLElement {
     const fresh = conversation.fresh;
     const messages = conversation.messages(question);
     /** @type {Turn} */
-    const turn = { id: crypto.randomUUID(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
+    const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
     this.#view.trouble(null);
     this.#view.running = true;
     const view = this.#addTurn(turn);
@@ -322,7 +322,7 @@ export class PageLensElement extends HTMLElement {
   /** @param {Omit<Picture, "id">} it */
   #add(it) {
     /** @type {Picture} */
-    const picture = { id: crypto.randomUUID(), ...it };
+    const picture = { id: newId(), ...it };
     this.#conversation.pictures.push(picture);
     this.#showPictures(picture);
     this.#view.say((words) => words.added(it.name));
