@@ -293,7 +293,7 @@ export class PageLensElement extends HTMLElement {
   /** @param {Progress} progress */
   #progress(progress) {
     const { phase, done, total } = progress;
-    if (phase === "download") this.#fetched = { done, total };
+    if (phase === "download" || phase === "cache") this.#fetched = { done, total };
     else this.#placed = total > 0 ? done / total : 0;
     const { done: bytes, total: all } = this.#fetched;
     // One bar over both: fetching is most of the time on a network, placing on the device the rest.
@@ -550,6 +550,7 @@ const SAME = {
   "malformed-shard": "damaged",
   "malformed-tensor": "damaged",
   "missing-tensor": "damaged",
+  unverified: "damaged",
   "pdf-no-page": "pdf-page",
   "pdf-page-size": "pdf-page",
 };
