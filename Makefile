@@ -1,6 +1,7 @@
 # make demo   the page on http://127.0.0.1:8080, with the model that ships
 # make ask    the same job in the terminal
 # make test   everything that is tested
+# make site   a folder that any static host can serve, from a subpath too
 # Each installs what it lacks: the wasm target and npm packages for all, Chromium and a software Vulkan driver for the tests.
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -14,7 +15,7 @@ WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2500000
 
-.PHONY: demo ask test test-rust test-page wasm native size lint tools downloads clean FORCE
+.PHONY: demo ask site test test-rust test-page wasm native size lint tools downloads clean FORCE
 
 demo: native wasm
 	$(PAGELENS) serve --port 8080
@@ -25,10 +26,12 @@ ask: native
 # One closing line sums up what the runners printed one by one.
 test: tools test-rust test-page
 
+# Two builds, so that neither package's features change the other's dependencies.
 native:
 	cargo build --release --locked
+	cargo build --release --locked -p pagelens-pdf
 
-wasm: www/pkg/pagelens_bg.wasm
+wasm: www/pkg/pagelens_bg.wasm www/pdf/pdf_bg.wasm www/vendor
 
 # --- the engine of the page
 
@@ -49,11 +52,44 @@ www/pkg/pagelens_bg.wasm: $(WASM)/pagelens.wasm $(BINDGEN) node_modules
 	cp $(TARGET)/pkg/pagelens.js www/pkg/
 	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/pkg/pagelens_bg.wasm -o $@
 
+# PDF documents, in a module of their own with at most 512 MiB.
+$(WASM)/pagelens_pdf.wasm: FORCE
+	rustup target add wasm32-unknown-unknown
+	cargo rustc --profile web --target wasm32-unknown-unknown -p pagelens-pdf --lib --crate-type cdylib --locked -- \
+		-C link-arg=--max-memory=536870912
+
+www/pdf/pdf_bg.wasm: $(WASM)/pagelens_pdf.wasm $(BINDGEN) node_modules
+	$(BINDGEN) --target web --no-typescript --out-dir $(TARGET)/pdf --out-name pdf $(WASM)/pagelens_pdf.wasm
+	mkdir -p www/pdf
+	cp $(TARGET)/pdf/pdf.js www/pdf/
+	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/pdf/pdf_bg.wasm -o $@
+
+# What the page uses of other people's, as modules, with their types.
+www/vendor: node_modules
+	mkdir -p $@
+	sed '/sourceMappingURL/d' node_modules/markdown-it/dist/browser/markdown-it.esm.min.mjs >$@/markdown-it.js
+	cp node_modules/markdown-it/dist/markdown-it.d.mts $@/markdown-it.d.ts
+	sed '/sourceMappingURL/d' node_modules/dompurify/dist/purify.es.mjs >$@/dompurify.js
+	cp node_modules/dompurify/dist/purify.es.d.mts $@/dompurify.d.ts
+	{ echo '// @ts-nocheck'; cat node_modules/temml/dist/temml.min.js; echo 'export default temml;'; } >$@/temml.js
+	touch $@
+
 # The kernel checks for the browser; never downloaded, so not optimised.
 tests/e2e/fixtures/kernels/kernels_bg.wasm: FORCE $(BINDGEN)
 	rustup target add wasm32-unknown-unknown
 	cargo build --profile web --target wasm32-unknown-unknown --example kernels --locked
 	$(BINDGEN) --target web --no-typescript --out-dir tests/e2e/fixtures/kernels $(WASM)/examples/kernels.wasm
+
+# Everything that may change lies in a folder named by its contents, which can be kept for ever.
+site: wasm
+	rm -rf site
+	mkdir -p site/assets
+	cp -r www/*.js www/*.css www/*.svg www/pkg www/pdf www/vendor site/assets/
+	cp -r www/models www/samples www/sw.js site/
+	version=$$(cd site/assets && find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-12) && mv site/assets site/$$version && \
+		for page in index bench; do \
+			sed -E "s,(href|src)=\"([a-z-]+\.(js|css|svg))\",\1=\"$$version/\2\"," www/$$page.html >site/$$page.html; \
+		done
 
 size: wasm
 	node tests/size.js www/pkg/pagelens_bg.wasm $(MAX_BROTLI)
@@ -88,16 +124,17 @@ $(DOWNLOADS)/%/tokenizer.json:
 
 downloads: $(SMOLLM2) $(DOWNLOADS)/internlm2/tokenizer.json $(DOWNLOADS)/qwen2_5/tokenizer.json
 
-test-rust: tools downloads
+test-rust: tools native downloads
 	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
 
-test-page: tools native wasm size tests/e2e/fixtures/kernels/kernels_bg.wasm
+test-page: tools native wasm site size tests/e2e/fixtures/kernels/kernels_bg.wasm
 	npm run check
 	PAGELENS_BIN=$(PAGELENS) npm run e2e
 
 lint:
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo clippy --release --locked --all-targets -p pagelens-pdf -- -D warnings
 
 clean:
-	rm -rf $(TARGET) www/pkg node_modules
+	rm -rf $(TARGET) www/pkg www/pdf www/vendor site types node_modules

@@ -122,6 +122,14 @@ pub enum Error {
         /// The limit it breaks, in words.
         limit: String,
     },
+    /// A PDF document, or a page of it, that cannot be shown.
+    #[error("{file}: {reason}")]
+    Pdf {
+        /// Name of the file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A message that shows a picture the conversation does not have.
     #[error("a message shows picture {number}, but the conversation has {images}")]
     ImageIndex {
@@ -630,6 +638,7 @@ impl Error {
             Self::ImageTruncated { .. } => "image-truncated",
             Self::ImageDamaged { .. } => "image-decode",
             Self::ImageTooLarge { .. } => "image-too-large",
+            Self::Pdf { .. } => "pdf",
             Self::ImageIndex { .. } => "image-index",
             Self::Tokenizer { .. } => "tokenizer",
             Self::Vocabulary { .. } => "malformed-vocabulary",

@@ -156,6 +156,28 @@ fn the_model_that_ships_reads_held_out_pictures() {
     );
 }
 
+/// Drawn by `pagelens-pdf`, which `make native` puts beside the program.
+#[test]
+fn pages_of_a_pdf_are_read() {
+    const LOCKED: &str = "tests/e2e/fixtures/locked.pdf";
+    let ask = |more: &[&'static str]| [&["ask", LOCKED, "What does it say?"], more].concat();
+    let output = pagelens(&ask(&["--password", "open sesame"]));
+    assert_eq!(
+        text(&output.stdout),
+        "INVOICE\n",
+        "{}",
+        text(&output.stderr)
+    );
+    fails(&ask(&[]), &[LOCKED, "a password is needed"]);
+    fails(
+        &ask(&["--password", "open sesame", "--pages", "1,9"]),
+        &[LOCKED, "it has no page 9"],
+    );
+    let usage = pagelens(&ask(&["--pages", "3-1"]));
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(text(&usage.stderr).contains("3-1 is not a list of pages"));
+}
+
 #[test]
 fn a_pack_answers_as_its_checkpoint() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,67 +1,76 @@
 /** The nodes of <page-lens> and how they change. Text from the model or the user only ever becomes text nodes. */
 
+import { MenuView } from "./page-lens-menu.js";
+import { PagesView } from "./page-lens-pages.js";
 import { style } from "./page-lens-style.js";
+import { TurnView } from "./page-lens-turn.js";
+import { Spoken } from "./spoken.js";
+import { Voice } from "./words.js";
+import { h, icon } from "./dom.js";
 
+/** @typedef {import("./words.js").Say} Say */
+/** @typedef {import("./conversation.js").Kept} Kept */
+/** @typedef {import("./conversation.js").Picture} Picture */
 /**
  * What a user can do; the element does it.
- * @typedef {object} Actions
+ * @typedef {object} Own
  * @property {(question: string) => void} ask
  * @property {() => void} stop
- * @property {() => void} clear
  * @property {() => void} load
  * @property {() => void} sample
- * @property {(files: Iterable<File>) => void} attach
- * @property {(picture: Shown) => void} remove
+ * @property {(files: File[]) => void} attach
+ * @property {(file: File) => void} importFile
+ * @property {(kept: Kept) => void} restore
+ * @property {(kept: Kept) => void} forget
  */
-/** @typedef {{ name: string, url: string, sent: boolean }} Shown a picture of the conversation; `url` is an object URL */
-/** @typedef {{ title: string, advice: string, detail: string, action?: { label: string, run: () => void } }} Trouble */
+/** @typedef {Own & Omit<import("./page-lens-pages.js").PagesActions, "choose" | "photograph"> & Omit<import("./page-lens-menu.js").MenuActions, "importChat">} Actions */
+/** @typedef {{ title: Say, advice: Say, detail: string, action?: { label: Say, run: () => void } }} Trouble */
 
-/** Paths of 24 x 24 line icons. */
-const ICONS = {
-  page: "M14 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V8zM14 3v5h5M9 13h6M9 17h4",
-  attach: "M20 11.5 12.2 19.3a5 5 0 0 1-7.1-7.1l8.2-8.2a3.4 3.4 0 0 1 4.8 4.8l-8.2 8.2a1.7 1.7 0 0 1-2.4-2.4l7.3-7.3",
-  remove: "M6 6l12 12M18 6 6 18",
-  go: "M5 12h14M13 6l6 6-6 6",
-};
+/** What the picker offers. */
+const ACCEPTED = "image/*,application/pdf,.pdf,.heic,.heif,.avif,.tif,.tiff";
+/** Most earlier conversations that are offered. */
+const OFFERED = 4;
 
 export class View {
   /** @type {Actions} */ #actions;
-  /** @type {Shown | null} the picture in the preview */ #picked = null;
-  /** @type {Shown[]} */ #pictures = [];
+  voice = new Voice();
 
-  #file = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, tabIndex: -1 });
-  #choose = h("button", { type: "button", part: "choose" }, "Choose a picture");
-  #drop = h("div", { class: "drop", part: "drop" }, icon("page"), h("p", {}, "Drop a picture here"), h("p", {}, "or paste it from the clipboard"), this.#choose);
-  #image = h("img", { part: "preview", alt: "" });
-  #caption = h("figcaption", { hidden: true });
-  #preview = h("figure", { class: "preview", hidden: true }, this.#image, this.#caption);
-  #thumbnails = h("ul", { class: "thumbnails", part: "thumbnails" });
-  #clear = h("button", { type: "button", part: "clear" }, "New conversation");
-  #tray = h("div", { class: "tray", hidden: true }, this.#thumbnails, this.#clear);
+  #file = h("input", { type: "file", accept: ACCEPTED, multiple: true, hidden: true, tabIndex: -1 });
+  #photo = h("input", { type: "file", accept: "image/*", hidden: true, tabIndex: -1 });
+  #chat = h("input", { type: "file", accept: "application/json,.json", hidden: true, tabIndex: -1 });
 
   #sampleImage = h("img", { alt: "", width: 104, height: 52 });
   #sampleQuestion = h("span", {});
-  #sample = h("button", { type: "button", class: "sample", part: "sample" }, this.#sampleImage, h("span", {}, h("span", { class: "hint" }, "Try a sample"), this.#sampleQuestion), icon("go"));
+  #sampleHint = h("span", { class: "hint" });
+  #sample = h("button", { type: "button", class: "sample", part: "sample" }, this.#sampleImage, h("span", {}, this.#sampleHint, this.#sampleQuestion), icon("go"));
   #hint = h("p", {});
-  #start = h("div", { class: "start" }, this.#hint, this.#sample);
-  #turns = h("ol", { class: "turns", part: "conversation", hidden: true, tabIndex: 0, "aria-label": "Conversation" });
+  #earlierList = h("ul", {});
+  #earlierTitle = h("p", { class: "hint" });
+  #earlier = h("div", { class: "earlier", part: "earlier", hidden: true }, this.#earlierTitle, this.#earlierList);
+  #start = h("div", { class: "start" }, h("slot", { name: "intro" }, this.#hint), this.#sample, this.#earlier);
+  #turns = h("ol", { class: "turns", part: "conversation", hidden: true, tabIndex: 0 });
   #error = h("div", { class: "error", part: "error", hidden: true });
-  #field = h("textarea", { id: "question", part: "field", rows: 1, enterKeyHint: "send", autocomplete: "off" });
-  #attach = h("button", { type: "button", class: "attach", part: "attach", "aria-label": "Add a picture", title: "Add a picture" }, icon("attach"));
-  #ask = h("button", { type: "submit", class: "ask primary", part: "ask" }, "Ask");
-  #composer = h("form", { class: "composer", part: "composer" }, this.#attach, h("label", { class: "unseen", htmlFor: "question" }, "Question"), this.#field, this.#ask);
+  #tasks = h("div", { class: "tasks", part: "tasks", role: "group", hidden: true });
+  #field = h("textarea", { id: "question", part: "field", rows: 1, enterKeyHint: "send", autocomplete: "off", dir: "auto" });
+  #attach = h("button", { type: "button", class: "attach", part: "attach" }, icon("attach"));
+  #ask = h("button", { type: "submit", class: "ask primary", part: "ask" });
+  #label = h("label", { class: "unseen", htmlFor: "question" });
+  #composer = h("form", { class: "composer", part: "composer" }, this.#attach, this.#label, this.#field, this.#ask);
 
   #device = h("span", { class: "device", part: "device" });
-  #bar = h("progress", { part: "progress", hidden: true, "aria-label": "Loading the model" });
+  #bar = h("progress", { part: "progress", hidden: true });
   #load = h("button", { type: "button", part: "load" });
-  #status = h("div", { class: "status", part: "status" }, this.#bar, this.#device, this.#load);
-  #spoken = h("div", { class: "unseen", role: "status" });
+  #spoken = new Spoken();
 
-  #page = h("div", { class: "page", part: "page" }, this.#drop, this.#preview, this.#tray);
-  #talk = h("div", { class: "talk" }, this.#start, this.#turns, this.#error, this.#composer);
-  #frame = h("div", { class: "frame", part: "frame" }, this.#page, this.#talk, this.#status, this.#file, this.#spoken);
   #running = false;
   #sampleless = true;
+  /** Whether there are pages to ask about. */ #paged = false;
+  /** @type {Say | null} the page author's own words */ #placeholder = null;
+  /** @type {PagesView} */ pages;
+  /** @type {MenuView} */ menu;
+  #status = h("div", { class: "status", part: "status" }, this.#bar, this.#device, this.#load);
+  #talk = h("div", { class: "talk" }, this.#start, this.#turns, this.#error, this.#tasks, this.#composer);
+  #frame = h("div", { class: "frame", part: "frame" });
 
   /** @param {ShadowRoot} root @param {Actions} actions */
   constructor(root, actions) {
@@ -69,23 +78,44 @@ export class View {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(style);
     root.adoptedStyleSheets = [sheet];
+    this.pages = new PagesView(this.voice, {
+      ...actions,
+      choose: () => this.#file.click(),
+      photograph: () => this.#photo.click(),
+      remove: (picture) => {
+        actions.remove(picture);
+        this.#field.focus();
+      },
+      clear: () => {
+        actions.clear();
+        this.#field.focus();
+      },
+    });
+    this.menu = new MenuView(this.voice, { ...actions, importChat: () => this.#chat.click() });
+    this.#status.append(this.menu.node);
+    this.#frame.append(this.pages.node, this.#talk, this.#status, this.#file, this.#photo, this.#chat, this.#spoken.node);
     root.append(this.#frame);
+    this.#photo.setAttribute("capture", "environment");
+    this.#write();
 
-    this.#choose.onclick = this.#attach.onclick = () => this.#file.click();
-    this.#file.onchange = () => {
-      actions.attach([...(this.#file.files ?? [])]);
-      this.#file.value = "";
-      this.#field.focus();
+    this.#attach.onclick = () => this.#file.click();
+    for (const input of [this.#file, this.#photo]) {
+      input.onchange = () => {
+        actions.attach([...(input.files ?? [])]);
+        input.value = "";
+        this.#field.focus();
+      };
+    }
+    this.#chat.onchange = () => {
+      const file = this.#chat.files?.[0];
+      this.#chat.value = "";
+      if (file) actions.importFile(file);
     };
     this.#sample.onclick = () => {
       this.#ask.focus(); // the sample's button goes away; the same spot then stops the answer
       actions.sample();
     };
     this.#load.onclick = () => actions.load();
-    this.#clear.onclick = () => {
-      actions.clear();
-      this.#field.focus();
-    };
     this.#composer.onsubmit = (event) => {
       event.preventDefault();
       if (this.#running) actions.stop();
@@ -96,8 +126,6 @@ export class View {
       event.preventDefault();
       if (!this.#running) this.#submit();
     };
-    this.showPictures([]);
-    this.#image.onerror = () => this.#noPreview();
     this.#sampleImage.onerror = () => (this.#sampleImage.hidden = true);
     this.#frame.ondragover = (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
@@ -115,132 +143,135 @@ export class View {
     };
   }
 
+  /** The words that depend on the language alone. */
+  #write() {
+    const { voice } = this;
+    voice.put(this.#sampleHint, (words) => words.sample);
+    voice.put(this.#earlierTitle, (words) => words.earlier);
+    voice.put(this.#turns, (words) => words.conversation, "aria-label");
+    voice.put(this.#tasks, (words) => words.tasks, "aria-label");
+    voice.put(this.#attach, (words) => words.addPicture, "aria-label");
+    voice.put(this.#attach, (words) => words.addPicture, "title");
+    voice.put(this.#label, (words) => words.question);
+    voice.put(this.#bar, (words) => words.loading, "aria-label");
+    this.#tasks.replaceChildren(...voice.words.taskNames.map((_, at) => {
+      const task = voice.put(h("button", { type: "button", part: "task" }), (words) => words.taskNames[at] ?? "");
+      task.onclick = () => {
+        this.#ask.focus(); // the tasks go away while an answer is made
+        this.#actions.ask(voice.words.taskQuestions[at] ?? "");
+      };
+      return task;
+    }));
+    this.#refresh();
+  }
+
+  /** The words, and what is shown, that depend on the state. */
+  #refresh() {
+    this.voice.put(this.#ask, (words) => (this.#running ? words.stop : words.ask));
+    this.voice.put(this.#hint, (words) => (this.#paged ? words.hintReady : words.hint));
+    this.voice.put(this.#field, (words) => this.#placeholder?.(words) ?? words.placeholder, "placeholder");
+    this.#sample.hidden = this.#sampleless || this.#paged;
+    this.#tasks.hidden = !this.#paged || this.#running;
+  }
+
   #submit() {
     const question = this.#field.value.trim();
     if (question === "") this.#field.focus();
     else this.#actions.ask(question);
   }
 
-  /** @param {string} text */
+  /** @param {string | null} text of the page's author */
   set placeholder(text) {
-    this.#field.placeholder = text;
+    this.#placeholder = text === null ? null : () => text;
+    this.#refresh();
   }
 
-  /** @param {string | null} url @param {string} question */
+  /** @param {string | null} url @param {Say} question */
   offerSample(url, question) {
     this.#sampleless = url === null;
-    this.#sample.hidden = this.#sampleless || this.#pictures.length > 0;
+    this.#refresh();
     if (url !== null) this.#sampleImage.src = url;
-    this.#sampleQuestion.textContent = question;
+    this.voice.put(this.#sampleQuestion, question);
   }
 
-  /** @param {Shown[]} pictures @param {Shown} [picked] the one to show large */
-  showPictures(pictures, picked) {
-    this.#pictures = pictures;
-    this.#picked = picked ?? (this.#picked && pictures.includes(this.#picked) ? this.#picked : (pictures.at(-1) ?? null));
-    this.#drop.hidden = pictures.length > 0;
-    this.#preview.hidden = this.#tray.hidden = pictures.length === 0;
-    this.#sample.hidden = this.#sampleless || pictures.length > 0;
-    this.#hint.textContent = pictures.length > 0 ? "Now ask about it in your own words." : "Add a picture, then ask about it in your own words.";
-    this.#thumbnails.replaceChildren(...pictures.map((picture) => this.#thumbnail(picture)));
-    this.#caption.hidden = true;
-    this.#image.hidden = this.#picked === null;
-    if (this.#picked === null) {
-      this.#image.removeAttribute("src");
-    } else {
-      this.#image.src = this.#picked.url;
-      this.#image.alt = `The page that is asked about: ${this.#picked.name}`;
-    }
+  /** @param {Kept[]} conversations kept on this device */
+  offerEarlier(conversations) {
+    this.#earlier.hidden = conversations.length === 0;
+    this.#earlierList.replaceChildren(...conversations.slice(0, OFFERED).map((kept) => {
+      const title = kept.turns[0]?.question.split("\n")[0] ?? "";
+      const date = new Date(kept.updated);
+      const open = h("button", { type: "button", class: "open" }, h("span", { dir: "auto" }, title));
+      const when = this.voice.put(h("span", { class: "hint" }), () => new Intl.DateTimeFormat(this.voice.language, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" }).format(date));
+      const forget = h("button", { type: "button", class: "plain act" }, icon("remove"));
+      open.append(when);
+      this.voice.put(forget, (words) => words.forget(title), "aria-label");
+      open.onclick = () => {
+        this.#field.focus();
+        this.#actions.restore(kept);
+      };
+      forget.onclick = () => {
+        this.#field.focus();
+        this.#actions.forget(kept);
+      };
+      return h("li", {}, open, forget);
+    }));
   }
 
-  /** @param {Shown} picture */
-  #thumbnail(picture) {
-    const image = h("img", { src: picture.url, alt: "" });
-    const pick = h("button", { type: "button", class: "pick", "aria-label": `Show ${picture.name}`, "aria-pressed": String(picture === this.#picked) }, image);
-    image.onerror = () => image.replaceWith(icon("page"));
-    pick.onclick = () => {
-      const at = this.#pictures.indexOf(picture);
-      this.showPictures(this.#pictures, picture);
-      /** @type {HTMLElement | null} */ (this.#thumbnails.children[at]?.querySelector(".pick") ?? null)?.focus();
-    };
-    if (picture.sent) return h("li", {}, pick);
-    const remove = h("button", { type: "button", class: "remove", part: "remove", "aria-label": `Remove ${picture.name}`, title: "Remove" }, icon("remove"));
-    remove.onclick = () => {
-      this.#actions.remove(picture);
-      this.#field.focus();
-    };
-    return h("li", {}, pick, remove);
+  /** @param {Picture[]} pictures @param {Picture[]} fresh @param {Picture} [picked] */
+  showPictures(pictures, fresh, picked) {
+    this.#paged = pictures.length > 0;
+    this.pages.show(pictures, fresh, picked);
+    this.#refresh();
   }
 
-  #noPreview() {
-    this.#image.hidden = true;
-    this.#caption.hidden = false;
-    this.#caption.textContent = `This browser shows no preview of ${this.#picked?.name ?? "this picture"}.`;
-  }
-
-  /** Adds a question, and the place where its answer grows. @param {string} question */
-  addTurn(question) {
-    const answer = h("div", { class: "answer", part: "answer" });
-    const wait = h("p", { class: "wait", part: "wait" });
-    const timing = h("div", { class: "timing", part: "timing", hidden: true });
-    const item = h("li", { class: "turn busy" }, h("p", { class: "question", part: "question" }, question), wait, answer, timing);
+  /**
+   * Adds a question, and the place where its answer grows.
+   * @param {string} question
+   * @param {import("./page-lens-turn.js").TurnActions} actions
+   * @returns {TurnView}
+   */
+  addTurn(question, actions) {
+    const turn = new TurnView(this.voice, question, actions);
     this.#start.hidden = true;
     this.#turns.hidden = false;
-    this.#turns.append(item);
-    this.#scroll(true);
-    return {
-      /** @param {string} doing before the first token */
-      wait: (doing) => {
-        wait.textContent = doing;
-      },
-      /** @param {string} text */
-      append: (text) => {
-        const follow = this.#atEnd();
-        wait.hidden = true;
-        answer.append(text);
-        if (follow) this.#scroll(false);
-      },
-      /** @param {string} facts the line under the answer */
-      finish: (facts) => {
-        const follow = this.#atEnd();
-        const copy = h("button", { type: "button", class: "plain", part: "copy", hidden: !navigator.clipboard }, "Copy");
-        copy.onclick = async () => {
-          await navigator.clipboard.writeText(answer.textContent ?? "");
-          copy.textContent = "Copied";
-        };
-        item.classList.remove("busy");
-        wait.hidden = true;
-        timing.hidden = false;
-        timing.replaceChildren(h("span", {}, facts), copy);
-        if (follow) this.#scroll(false);
-      },
-      /** Takes the turn back, and gives the question back to the field. */
-      undo: () => {
-        if (!item.isConnected) return; // cleared meanwhile
-        item.remove();
-        this.#turns.hidden = this.#turns.childElementCount === 0;
-        this.#start.hidden = !this.#turns.hidden;
-        if (this.#field.value === "") this.#field.value = question;
-      },
-    };
-  }
-
-  #atEnd() {
-    return this.#turns.scrollHeight - this.#turns.scrollTop - this.#turns.clientHeight < 48;
-  }
-
-  /** @param {boolean} always */
-  #scroll(always) {
+    this.#turns.append(turn.node);
     this.#turns.scrollTop = this.#turns.scrollHeight;
-    if (always) this.#turns.lastElementChild?.scrollIntoView?.({ block: "nearest" });
+    turn.node.scrollIntoView?.({ block: "nearest" });
+    return turn;
+  }
+
+  /** Lets the conversation grow, or what is around it, and keeps its end in view where it was. @param {() => void} grow */
+  following(grow) {
+    const { scrollHeight, scrollTop, clientHeight } = this.#turns;
+    grow();
+    if (scrollHeight - scrollTop - clientHeight < 48) this.#turns.scrollTop = this.#turns.scrollHeight;
+  }
+
+  /** Takes a turn away that came to nothing, and gives the question back to the field. @param {TurnView} turn */
+  undo(turn) {
+    if (!turn.node.isConnected) return; // cleared meanwhile
+    this.remove([turn]);
+    if (this.#field.value === "") this.#field.value = turn.question;
+  }
+
+  /** @param {TurnView[]} turns */
+  remove(turns) {
+    for (const { node } of turns) node.remove();
+    this.#turns.hidden = this.#turns.childElementCount === 0;
+    this.#start.hidden = !this.#turns.hidden;
+  }
+
+  /** Puts the focus where one can go on. */
+  focus() {
+    this.#field.focus();
   }
 
   /** @param {boolean} running */
   set running(running) {
     this.#running = running;
     if (running) this.#field.value = "";
-    this.#ask.textContent = running ? "Stop" : "Ask";
     this.#ask.classList.toggle("stop", running);
+    this.following(() => this.#refresh()); // the tasks take room away from it
   }
 
   clear() {
@@ -252,24 +283,29 @@ export class View {
 
   /**
    * @param {"idle" | "loading" | "ready"} state
-   * @param {string} text
-   * @param {{ fraction?: number, button?: string }} [more] `fraction` below 0 is an unknown length; no `button`, none shown
+   * @param {Say} say
+   * @param {{ fraction?: number, button?: Say }} [more] `fraction` below 0 is an unknown length; no `button`, none shown
    */
-  status(state, text, { fraction, button } = {}) {
+  status(state, say, { fraction, button } = {}) {
     this.#status.classList.toggle("loading", state === "loading");
     this.#status.classList.toggle("ready", state === "ready");
-    this.#device.textContent = text;
+    this.voice.put(this.#device, say);
     this.#bar.hidden = fraction === undefined;
     if (fraction === undefined || fraction < 0) this.#bar.removeAttribute("value");
     else this.#bar.value = fraction;
     if (button === undefined && this.#load.matches(":focus")) this.#field.focus();
     this.#load.hidden = button === undefined;
-    this.#load.textContent = button ?? "";
+    this.voice.put(this.#load, button ?? (() => ""));
   }
 
-  /** Says something to a screen reader, when it has finished what it is saying. @param {string} text */
-  say(text) {
-    this.#spoken.textContent = text;
+  /** Says something to a screen reader, when it has finished what it is saying. @param {Say} say */
+  say(say) {
+    this.#spoken.say(say(this.voice.words));
+  }
+
+  /** Reads a growing answer out, a few sentences at a time. @param {string} text @param {boolean} done */
+  read(text, done) {
+    this.#spoken.read(this.voice.words.answer(text), done);
   }
 
   /** @param {Trouble | null} trouble */
@@ -278,43 +314,15 @@ export class View {
     this.#error.replaceChildren();
     if (trouble === null) return;
     const { title, advice, detail, action } = trouble;
-    this.#error.append(h("div", {}, h("strong", {}, title), ` ${advice}`, ...(detail ? [h("small", {}, detail)] : [])));
+    this.#error.append(h("div", {}, this.voice.put(h("strong", {}), title), " ", this.voice.put(h("span", {}), advice), ...(detail ? [h("small", {}, detail)] : [])));
     if (action) {
-      const button = h("button", { type: "button" }, action.label);
+      const button = this.voice.put(h("button", { type: "button" }), action.label);
       button.onclick = () => {
         this.#field.focus();
         action.run();
       };
       this.#error.append(button);
     }
-    this.say(`${title} ${advice}`);
+    this.say((words) => `${title(words)} ${advice(words)}`);
   }
-}
-
-/**
- * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag
- * @param {Record<string, string | number | boolean>} settings properties where the node has them, attributes otherwise
- * @param {...(Node | string)} children
- * @returns {HTMLElementTagNameMap[T]}
- */
-function h(tag, settings, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(settings)) {
-    if (key in node && key !== "part" && key !== "role") Reflect.set(node, key, value);
-    else node.setAttribute(key, String(value));
-  }
-  node.append(...children);
-  return node;
-}
-
-/** @param {keyof typeof ICONS} name */
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
-  return svg;
 }

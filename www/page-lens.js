@@ -1,27 +1,41 @@
 /**
- * <page-lens>: ask about a picture, in any page.
+ * <page-lens>: ask about a picture or a PDF, in any page.
  *
  *   <script type="module" src="page-lens.js"></script>
  *   <page-lens model="models/tiny/"></page-lens>
  *
- * Attributes: model (URL of a model folder), device (auto, gpu, cpu), max-tiles, max-tokens, placeholder, sample and
- * sample-question (a picture and a question one click away), eager (load at once; otherwise with the first thing a user does).
- * Methods: attach(file), ask(question), stop(), clear(), load(). Property: ready.
+ * Attributes: model (URL of a model folder), device (auto, gpu, cpu), max-tiles, max-tokens, placeholder, lang (en, zh; the
+ * page's own where it has none), sample and sample-question (a picture and a question one click away), eager (load at once;
+ * otherwise with the first thing a user does), history (keep conversations on this device).
+ * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file).
+ * Property: ready. Slot: intro, what stands there before the first question.
  * Events, all bubbling and composed: ready {info}, progress {phase, done, total}, token {text}, answer {question, text, usage},
- * error {code, message}.
+ * error {code, message}, languagechange {lang}.
  */
 
-import { PageLensError, createEngine, modelBytes } from "./pagelens.js";
+import { isPlain, picturesOf } from "./attachments.js";
+import { Conversation, newId } from "./conversation.js";
+import { facts, perTile } from "./facts.js";
+import { forget, forgetAll, keep, kept } from "./history.js";
+import { PageLensError, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
+import { PdfView } from "./page-lens-pdf.js";
+import { isPdf } from "./pdf.js";
+import { borrow } from "./shared.js";
+import { languageOf } from "./words.js";
 
 /** @typedef {import("./pagelens.js").EngineInfo} EngineInfo */
 /** @typedef {import("./pagelens.js").Progress} Progress */
-/** @typedef {import("./page-lens-view.js").Shown & { blob: Blob }} Attached */
+/** @typedef {import("./conversation.js").Picture} Picture */
+/** @typedef {import("./conversation.js").Turn} Turn */
+/** @typedef {import("./page-lens-turn.js").TurnView} TurnView */
+/** @typedef {import("./words.js").Say} Say */
+/** @typedef {import("./words.js").Words} Words */
 
 const HTMLElement = /** @type {typeof globalThis.HTMLElement} */ (globalThis.HTMLElement ?? class {}); // importable without a browser
 
 export class PageLensElement extends HTMLElement {
-  static observedAttributes = ["model", "device", "placeholder", "sample", "sample-question"];
+  static observedAttributes = ["model", "device", "placeholder", "sample", "sample-question", "lang", "max-tiles"];
 
   #view = new View(this.attachShadow({ mode: "open" }), {
     ask: (question) => void this.ask(question).catch(shown),
@@ -29,15 +43,25 @@ export class PageLensElement extends HTMLElement {
     clear: () => this.clear(),
     load: () => (this.#loading ? this.stop() : void this.load().catch(shown)),
     sample: () => void this.#trySample().catch(shown),
-    attach: (files) => this.#attachAll(files),
+    attach: (files) => void this.#attachAll(files),
     remove: (picture) => this.#remove(picture),
+    exportChat: () => void this.#download(),
+    importFile: (file) => void this.importConversation(file).catch(shown),
+    language: () => this.#switchLanguage(),
+    clearAll: () => void this.#clearAll(),
+    restore: (kept) => this.#restore(new Conversation(kept)),
+    forget: (kept) => void forget(kept.id).then(() => this.#offerEarlier(), (error) => this.#fail(error)),
   });
+  #pdf = new PdfView(this.#view.voice);
   /** @type {import("./pagelens.js").Engine | null} */ #engine = null;
+  /** Lets the engine go, which other elements may go on using. */ #giveBack = () => {};
   /** @type {{ promise: Promise<EngineInfo>, abort: AbortController } | null} */ #loading = null;
   /** @type {AbortController | null} the question that is being answered */ #run = null;
-  /** @type {Attached[]} */ #pictures = [];
-  /** @type {import("./pagelens.js").ChatMessage[]} */ #history = [];
+  #conversation = new Conversation();
+  /** @type {Map<Turn, TurnView>} */ #turns = new Map();
   /** @type {number | null} bytes of the model, when known */ #bytes = null;
+  /** When a growing answer was last kept. */ #kept = -Infinity;
+  /** Whether this browser has kept what it was given. */ #keeps = true;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
   #fetched = { done: 0, total: 0 };
   /** Share of the weights that are on the device. */ #placed = 0;
@@ -46,10 +70,15 @@ export class PageLensElement extends HTMLElement {
   ready = new Promise((resolve) => (this.#resolveReady = resolve));
 
   connectedCallback() {
+    this.shadowRoot?.append(this.#pdf.node);
     document.addEventListener("paste", this.#paste);
-    this.#view.placeholder = this.getAttribute("placeholder") ?? "Ask a question";
+    this.#speak();
+    this.#view.placeholder = this.getAttribute("placeholder");
+    this.#view.pages.detail = this.#number("max-tiles") ?? this.#engine?.info.max_tiles ?? 12;
     this.#offerSample();
+    this.#showPictures();
     this.#idle();
+    void this.#offerEarlier();
     if (this.hasAttribute("eager")) void this.load().catch(shown);
     else void this.#weigh();
   }
@@ -68,7 +97,11 @@ export class PageLensElement extends HTMLElement {
       this.#unload();
       void this.#weigh();
     } else if (name === "placeholder") {
-      this.#view.placeholder = after ?? "";
+      this.#view.placeholder = after;
+    } else if (name === "lang") {
+      this.#speak();
+    } else if (name === "max-tiles") {
+      this.#view.pages.detail = this.#number("max-tiles") ?? 12;
     } else {
       this.#offerSample();
     }
@@ -87,16 +120,25 @@ export class PageLensElement extends HTMLElement {
     return this.#loading.promise;
   }
 
-  /** Adds a picture for the next question. @param {Blob} file */
-  attach(file) {
+  /**
+   * Adds a picture, or pages of a PDF, for the next question. A PDF of several pages asks which ones.
+   * @param {Blob} file
+   * @returns {Promise<void>} a picture that the engine reads by itself has been added when this returns
+   */
+  async attach(file) {
     this.#view.trouble(null);
-    const name = file instanceof File ? file.name : `picture ${this.#pictures.length + 1}`;
-    /** @type {Attached} */
-    const picture = { blob: file, name, url: URL.createObjectURL(file), sent: false };
-    this.#pictures.push(picture);
-    this.#view.showPictures(this.#pictures, picture);
-    this.#view.say(`Added ${name}.`);
-    void this.load().catch(shown);
+    const name = file instanceof File ? file.name : this.#words.pictureName(this.#conversation.pictures.length + 1);
+    if (isPlain(file)) return this.#add({ name, blob: file, missing: [] });
+    try {
+      this.#view.status("loading", (words) => words.opening(name), { fraction: -1 });
+      for await (const { page, ...picture } of picturesOf(file, name, this.#pdf)) {
+        this.#add({ ...picture, name: page === null ? name : this.#words.pageName({ file: name, page }) });
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      if (!this.#loading) this.#idle();
+    }
   }
 
   /**
@@ -104,60 +146,71 @@ export class PageLensElement extends HTMLElement {
    * @param {string} question
    * @returns {Promise<string>} the whole answer; rejects with an AbortError when stopped
    */
-  async ask(question) {
+  ask(question) {
+    return this.#ask(question, {});
+  }
+
+  /** @param {string} question @param {{ temperature?: number, seed?: number }} sampling @returns {Promise<string>} */
+  async #ask(question, sampling) {
     if (this.#run) throw new PageLensError("busy", "The last question is still being answered; stop it first.");
-    if (this.#pictures.length === 0) throw this.#fail(new PageLensError("no-picture", "There is no picture to ask about."));
+    if (this.#conversation.pictures.length === 0) throw this.#fail(new PageLensError("no-picture", "There is no picture to ask about."));
     const run = (this.#run = new AbortController());
-    const fresh = this.#pictures.filter((picture) => !picture.sent);
-    /** @type {import("./pagelens.js").ChatMessage} */
-    const message = { role: "user", content: [...fresh.map(({ blob }) => ({ type: /** @type {const} */ ("image"), image: blob })), { type: "text", text: question }] };
-    let text = "";
+    const conversation = this.#conversation;
+    const fresh = conversation.fresh;
+    const messages = conversation.messages(question);
+    /** @type {Turn} */
+    const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
     this.#view.trouble(null);
     this.#view.running = true;
-    const turn = this.#view.addTurn(question);
-    const history = this.#history;
-    const keep = () => {
-      history.push(message, { role: "assistant", content: text });
-      for (const picture of fresh) picture.sent = true;
-      this.#view.showPictures(this.#pictures);
+    const view = this.#addTurn(turn);
+    const finish = () => {
+      conversation.turns.push(turn);
+      view.finish(facts(turn, this.#engine?.info.context ?? 0));
+      if (conversation !== this.#conversation) return; // cleared meanwhile
+      this.#showPictures();
+      void this.#keep();
     };
     try {
-      turn.wait("Loading the model");
+      view.wait((words) => words.loading);
       const { device } = await this.load();
       if (run.signal.aborted || !this.#engine) throw new DOMException("The question was stopped.", "AbortError");
-      turn.wait("Looking at the picture");
+      turn.device = device;
+      view.wait((words) => words.looking);
       const stream = await this.#engine.chat.completions.create({
-        messages: [...history, message],
+        ...sampling,
+        messages,
         stream: true,
         signal: run.signal,
-        max_tiles: this.#number("max-tiles"),
+        max_tiles: this.#view.pages.detail,
         max_tokens: this.#number("max-tokens"),
-        onProgress: ({ done, total }) => turn.wait(total > 1 ? `Looking at the picture: ${Math.min(done + 1, total)} of ${total}` : "Looking at the picture"),
+        onProgress: ({ done, total }) => view.wait((words) => (total > 1 ? words.lookingAt({ done: Math.min(done + 1, total), total }) : words.looking)),
       });
-      /** @type {import("./pagelens.js").Usage | undefined} */
-      let usage;
       for await (const chunk of stream) {
         const piece = chunk.choices[0].delta.content ?? "";
-        usage = chunk.usage;
+        turn.usage = chunk.usage ?? null;
+        turn.ending = chunk.choices[0].finish_reason === "length" ? "length" : "done";
         if (piece === "") continue;
-        text += piece;
-        turn.append(piece);
+        turn.answer += piece;
+        this.#keepGrowing(turn);
+        view.append(piece);
+        this.#view.read(view.spoken, false);
         this.#tell("token", { text: piece });
       }
-      keep();
-      turn.finish(usage ? facts(usage, device) : "");
-      this.#view.say(`Answer: ${text}`);
-      this.#tell("answer", { question, text, usage });
-      return text;
+      this.#view.following(finish);
+      this.#view.read(view.spoken, true);
+      if (turn.usage) this.#view.pages.know(this.#engine?.info.image_size ?? 448, perTile(turn.usage));
+      this.#tell("answer", { question, text: turn.answer, usage: turn.usage ?? undefined });
+      return turn.answer;
     } catch (error) {
-      if (text === "") {
-        turn.undo();
+      if (turn.answer === "") {
+        this.#view.undo(view);
+        this.#turns.delete(turn);
       } else {
-        keep();
-        turn.finish(aborted(error) ? "Stopped" : "Interrupted");
+        turn.ending = aborted(error) ? "stopped" : "interrupted";
+        finish();
       }
-      if (aborted(error)) this.#view.say("Stopped.");
-      else this.#fail(error);
+      if (aborted(error)) this.#view.say((words) => words.saidStopped);
+      else this.#fail(error, "answer");
       throw error;
     } finally {
       if (this.#run === run) {
@@ -176,46 +229,52 @@ export class PageLensElement extends HTMLElement {
 
   /** Starts a new conversation, without pictures. The model stays loaded. */
   clear() {
-    this.#run?.abort();
-    this.#run = null;
-    this.#view.running = false;
-    for (const { url } of this.#pictures) URL.revokeObjectURL(url);
-    this.#pictures = [];
-    this.#history = [];
-    this.#view.clear();
-    this.#view.showPictures([]);
-    this.#view.trouble(null);
-    this.#view.say("New conversation.");
+    this.#restore(new Conversation());
+    this.#view.say((words) => words.newConversation);
+  }
+
+  /** The whole conversation, pictures included, as a JSON file. @returns {Promise<Blob>} */
+  exportConversation() {
+    return this.#conversation.exported();
+  }
+
+  /** Shows a conversation that was exported, and goes on with it. @param {Blob} file @returns {Promise<void>} */
+  async importConversation(file) {
+    this.#restore(await Conversation.imported(file).catch((error) => { throw this.#fail(error); }));
+    await this.#keep();
   }
 
   // ------------------------------------------------------------------------------------------------------------ model
 
   /** @param {AbortSignal} signal @returns {Promise<EngineInfo>} */
   async #load(signal) {
-    this.#view.say("Loading the model.");
+    this.#view.say((words) => words.saidLoading);
     this.#placed = 0;
     this.#progress({ phase: "download", done: 0, total: this.#bytes ?? 0 });
     try {
       const model = this.getAttribute("model");
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
       const device = /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
-      const engine = await createEngine({ model, device, signal, onProgress: (progress) => this.#progress(progress) });
+      const { engine, giveBack } = await borrow({ model, device, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
+      this.#giveBack = giveBack;
       this.#idle();
-      this.#view.say(`The model is loaded. ${this.#where(engine.info)}.`);
+      if (!this.hasAttribute("max-tiles")) this.#view.pages.detail = engine.info.max_tiles;
+      this.#view.pages.know(engine.info.image_size, null);
+      this.#view.say((words) => words.loaded(this.#where(engine.info)(words)));
       this.#resolveReady(engine.info);
       this.#tell("ready", engine.info);
       return engine.info;
     } catch (error) {
       this.#idle();
-      if (!aborted(error)) this.#fail(error);
+      if (!aborted(error)) this.#fail(error, "load");
       throw error;
     }
   }
 
   #unload() {
     this.stop();
-    void this.#engine?.dispose();
+    this.#giveBack();
     if (this.#engine) this.ready = new Promise((resolve) => (this.#resolveReady = resolve));
     this.#engine = null;
     this.#bytes = null;
@@ -239,41 +298,57 @@ export class PageLensElement extends HTMLElement {
     const { done: bytes, total: all } = this.#fetched;
     // One bar over both: fetching is most of the time on a network, placing on the device the rest.
     const fraction = all > 0 ? 0.8 * (bytes / all) + 0.2 * this.#placed : this.#placed || -1;
-    const text = all > 0 && bytes >= all ? "Preparing the model" : `Loading the model: ${all > 0 ? `${megabytes(bytes)} of ${megabytes(all)}` : megabytes(bytes)}`;
-    this.#view.status("loading", text, { fraction, button: this.#run ? undefined : "Cancel" });
+    const say = (/** @type {Words} */ words) => (all > 0 && bytes >= all ? words.preparing : words.loadingBytes({ done: bytes, total: all }));
+    this.#view.status("loading", say, { fraction, button: this.#run ? undefined : (words) => words.cancel });
     this.#tell("progress", progress);
   }
 
   /** Shows the state between two things. */
   #idle() {
+    const bytes = this.#bytes;
     if (this.#engine) this.#view.status("ready", this.#where(this.#engine.info));
-    else this.#view.status("idle", "Runs in this tab. Nothing is sent anywhere.", { button: this.#bytes === null ? "Load model" : `Load model (${megabytes(this.#bytes)})` });
+    else this.#view.status("idle", (words) => words.idle, { button: (words) => (bytes === null ? words.load : words.loadSize(bytes)) });
   }
 
-  /** @param {EngineInfo} info */
+  /** @param {EngineInfo} info @returns {Say} */
   #where({ device, adapter }) {
-    if (device === "gpu") return `Running on your GPU${adapter ? ` (${adapter})` : ""}`;
-    if (this.getAttribute("device") === "cpu") return "Running on the CPU";
-    return `Running on the CPU: ${adapter ? `the WebGPU adapter here is software (${adapter})` : "no WebGPU adapter here"}`;
+    if (device === "gpu") return (words) => words.onGpu(adapter);
+    if (this.getAttribute("device") === "cpu") return (words) => words.onCpu;
+    return (words) => (adapter ? words.onCpuSoftware(adapter) : words.onCpuNoAdapter);
   }
 
-  // ------------------------------------------------------------------------------------------------------- what users do
+  // ------------------------------------------------------------------------------------------------------------- pages
+
+  /** @param {Omit<Picture, "id">} it */
+  #add(it) {
+    /** @type {Picture} */
+    const picture = { id: newId(), ...it };
+    this.#conversation.pictures.push(picture);
+    this.#showPictures(picture);
+    this.#view.say((words) => words.added(it.name));
+    void this.load().catch(shown);
+  }
 
   /** @param {Iterable<File>} files */
-  #attachAll(files) {
+  async #attachAll(files) {
     for (const file of files) {
-      if (file.type === "" || file.type.startsWith("image/")) this.attach(file);
+      if (file.type === "" || file.type.startsWith("image/") || isPdf(file)) await this.attach(file).catch(shown);
       else this.#fail(new PageLensError("not-a-picture", `${file.name} is of type ${file.type}.`));
     }
   }
 
-  /** @param {import("./page-lens-view.js").Shown} picture */
+  /** @param {Picture} picture */
   #remove(picture) {
-    URL.revokeObjectURL(picture.url);
-    this.#pictures = this.#pictures.filter((other) => other !== picture);
+    this.#conversation.pictures = this.#conversation.pictures.filter((other) => other !== picture);
     this.#view.trouble(null);
-    this.#view.showPictures(this.#pictures);
-    this.#view.say(`Removed ${picture.name}.`);
+    this.#showPictures();
+    this.#view.say((words) => words.removed(picture.name));
+  }
+
+  /** @param {Picture} [picked] the one to show large */
+  #showPictures(picked) {
+    this.#view.showPictures(this.#conversation.pictures, this.#conversation.fresh, picked);
+    this.#view.menu.exportable = this.#conversation.pictures.length > 0;
   }
 
   #paste = (/** @type {ClipboardEvent} */ event) => {
@@ -281,11 +356,11 @@ export class PageLensElement extends HTMLElement {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!here || files.length === 0) return;
     event.preventDefault();
-    this.#attachAll(files);
+    void this.#attachAll(files);
   };
 
   #offerSample() {
-    this.#view.offerSample(this.getAttribute("sample"), this.getAttribute("sample-question") ?? "What does it say?");
+    this.#view.offerSample(this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
   }
 
   async #trySample() {
@@ -293,8 +368,140 @@ export class PageLensElement extends HTMLElement {
     void this.load().catch(shown);
     const response = await fetch(url).catch(() => null);
     if (!response?.ok) throw this.#fail(new PageLensError("sample", `${url} could not be fetched.`));
-    this.attach(new File([await response.blob()], url.split("/").at(-1) ?? "sample"));
-    await this.ask(this.getAttribute("sample-question") ?? "What does it say?");
+    await this.attach(new File([await response.blob()], url.split("/").at(-1) ?? "sample"));
+    await this.ask(this.getAttribute("sample-question") ?? this.#words.siteSample);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- turns
+
+  /** @param {Turn} turn @returns {TurnView} */
+  #addTurn(turn) {
+    const page = turn.pictures.at(-1) ?? this.#conversation.pictures.at(-1)?.id;
+    const view = this.#view.addTurn(turn.question, {
+      again: () => void this.#askInPlace(turn, turn.question, { temperature: OTHERWISE, seed: crypto.getRandomValues(new Uint32Array(1))[0] }),
+      edit: (question) => void this.#askInPlace(turn, question, {}),
+      erase: () => this.#erase(turn),
+      follow: (grow) => this.#view.following(grow),
+      point: (places, pointed) => this.#view.pages.point(page, places, pointed),
+    });
+    this.#turns.set(turn, view);
+    return view;
+  }
+
+  /** Asks in place of a turn; what came after it is taken back. Comes to nothing: all is as before. @param {Turn} turn @param {string} question @param {{ temperature?: number, seed?: number }} sampling */
+  async #askInPlace(turn, question, sampling) {
+    if (this.#run) return;
+    const conversation = this.#conversation;
+    const taken = conversation.cut(turn);
+    this.#view.remove(this.#forgetTurns(taken));
+    this.#view.focus();
+    const before = conversation.turns.length;
+    await this.#ask(question, sampling).catch(shown);
+    if (conversation !== this.#conversation || conversation.turns.length > before) return;
+    conversation.turns.push(...taken);
+    for (const each of taken) this.#showTurn(each);
+    this.#showPictures();
+  }
+
+  /** @param {Turn} turn */
+  #erase(turn) {
+    if (this.#run) return;
+    this.#conversation.turns = this.#conversation.turns.filter((other) => other !== turn);
+    this.#view.remove(this.#forgetTurns([turn]));
+    this.#showPictures();
+    this.#view.focus();
+    this.#view.say((words) => words.erased);
+    void this.#keep();
+  }
+
+  /** @param {Turn[]} turns @returns {TurnView[]} their views */
+  #forgetTurns(turns) {
+    return turns.flatMap((turn) => {
+      const view = this.#turns.get(turn);
+      this.#turns.delete(turn);
+      return view ?? [];
+    });
+  }
+
+  /** @param {Turn} turn that is over */
+  #showTurn(turn) {
+    const view = this.#addTurn(turn);
+    view.append(turn.answer);
+    view.finish(facts(turn, this.#engine?.info.context ?? 0));
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- keeping
+
+  /** Shows a conversation in place of the one that is on view. @param {Conversation} conversation */
+  #restore(conversation) {
+    this.#run?.abort();
+    this.#run = null;
+    this.#view.running = false;
+    this.#conversation = conversation;
+    this.#turns.clear();
+    this.#view.clear();
+    this.#view.trouble(null);
+    this.#showPictures();
+    for (const turn of conversation.turns) this.#showTurn(turn);
+    void this.#offerEarlier();
+  }
+
+  async #keep() {
+    if (!this.hasAttribute("history")) return;
+    try {
+      if (this.#conversation.turns.length === 0) await forget(this.#conversation.id);
+      else await keep(this.#conversation.keep());
+    } catch (error) {
+      if (this.#keeps) this.#fail(error); // once is enough
+      this.#keeps = false;
+    }
+  }
+
+  /** Keeps an answer that is still being made, so that a closed tab loses no more than its last second. @param {Turn} turn */
+  #keepGrowing(turn) {
+    if (!this.hasAttribute("history") || performance.now() - this.#kept < 1000) return;
+    this.#kept = performance.now();
+    const conversation = this.#conversation.keep();
+    void keep({ ...conversation, turns: [...conversation.turns, { ...turn, ending: "interrupted" }] }).catch(shown);
+  }
+
+  async #offerEarlier() {
+    const all = this.hasAttribute("history") ? await kept().catch(() => []) : [];
+    this.#view.offerEarlier(all.filter(({ id }) => id !== this.#conversation.id));
+  }
+
+  async #clearAll() {
+    this.clear();
+    await forgetAll().catch((error) => this.#fail(error));
+    await this.#offerEarlier();
+    this.#view.say((words) => words.clearedAll);
+  }
+
+  async #download() {
+    const url = URL.createObjectURL(await this.exportConversation());
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = `${this.#conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 40) || "pagelens"}.json`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- language
+
+  get #words() {
+    return this.#view.voice.words;
+  }
+
+  /** Takes the element's language, or the page's. */
+  #speak() {
+    const lang = this.getAttribute("lang") ?? this.closest("[lang]")?.getAttribute("lang") ?? globalThis.navigator.language;
+    this.#view.voice.language = languageOf(lang);
+  }
+
+  #switchLanguage() {
+    const lang = this.#view.voice.language === "zh" ? "en" : "zh";
+    this.lang = lang;
+    this.#tell("languagechange", { lang });
   }
 
   // -------------------------------------------------------------------------------------------------------------- rest
@@ -308,17 +515,19 @@ export class PageLensElement extends HTMLElement {
   /**
    * Shows an error in words and tells the page, once.
    * @param {unknown} error
+   * @param {"answer" | "load"} [otherwise] what could not be done, where the error has no words of its own
    * @returns {unknown} the same error, to be thrown
    */
-  #fail(error) {
+  #fail(error, otherwise = "answer") {
     if (typeof error !== "object" || error === null || this.#reported.has(error)) return error;
     this.#reported.add(error);
     const code = error instanceof PageLensError ? error.code : "unexpected";
     const message = error instanceof Error ? error.message : String(error);
-    const [title, advice] = WORDS[SAME[code] ?? code] ?? (this.#engine ? ["The question could not be answered.", ""] : ["The model could not be loaded.", ""]);
-    const again = { label: "Try again", run: () => void this.load().catch(shown) };
-    const anew = { label: "New conversation", run: () => this.clear() };
-    this.#view.trouble({ title, advice, detail: message, action: code === "context-full" ? anew : this.#engine || code === "not-a-picture" || code === "no-picture" ? undefined : again });
+    const key = SAME[code] ?? code;
+    const again = { label: (/** @type {Words} */ words) => words.tryAgain, run: () => void this.load().catch(shown) };
+    const anew = { label: (/** @type {Words} */ words) => words.anew, run: () => this.clear() };
+    const of = (/** @type {0 | 1} */ which) => (/** @type {Words} */ words) => (words.errors[key] ?? words.errors[otherwise])?.[which] ?? "";
+    this.#view.trouble({ title: of(0), advice: of(1), detail: `${message} (${code})`, action: code === "context-full" ? anew : this.#engine || otherwise === "answer" ? undefined : again });
     this.#tell("error", { code, message });
     return error;
   }
@@ -329,24 +538,8 @@ export class PageLensElement extends HTMLElement {
   }
 }
 
-/** What went wrong, and what to do. @type {Record<string, [string, string]>} */
-const WORDS = {
-  "image-decode": ["This picture cannot be read.", "Remove it and add a PNG, JPEG, WebP, GIF, BMP or TIFF file."],
-  "image-too-large": ["This picture is too large.", "Remove it and add a smaller one."],
-  "not-a-picture": ["This file is not a picture.", "Add a PNG, JPEG, WebP, GIF, BMP or TIFF file; of a document, take a screenshot."],
-  "no-picture": ["There is no picture yet.", "Drop one on the page area, paste it, or choose it."],
-  "context-full": ["This conversation has become too long for the model.", "Start a new one, or use fewer pictures."],
-  sample: ["The sample could not be fetched.", "Check the connection, or use a picture of your own."],
-  network: ["The model could not be fetched.", "Check the connection, then try again."],
-  "missing-file": ["The model is not where this page looks for it.", "The site’s owner has to put it there."],
-  "does-not-fit": ["This model is too large for this device.", "Take a smaller one."],
-  "storage-full": ["There is no room to keep this model.", "Delete another one, or load it without keeping it."],
-  damaged: ["The model’s files are damaged.", "The site’s owner has to put them there again."],
-  "engine-missing": ["The engine could not be started.", "Reload the page. If that does not help, try a current version of your browser."],
-  "engine-crashed": ["The engine stopped unexpectedly.", "Ask again: it starts afresh. If that happens again, try a smaller picture."],
-  "device-lost": ["The GPU was lost.", "Ask again: it starts afresh."],
-  device: ["The GPU cannot be used here.", "A browser with WebGPU is needed, or the CPU."],
-};
+/** The temperature of an answer that is asked for once more: the same one again would help nobody. */
+const OTHERWISE = 0.7;
 
 /** Codes that need no words of their own. @type {Record<string, string>} */
 const SAME = {
@@ -358,6 +551,8 @@ const SAME = {
   "malformed-tensor": "damaged",
   "missing-tensor": "damaged",
   unverified: "damaged",
+  "pdf-no-page": "pdf-page",
+  "pdf-page-size": "pdf-page",
 };
 
 /** For promises whose failure is already on view. */
@@ -366,24 +561,6 @@ function shown() {}
 /** @param {unknown} error */
 function aborted(error) {
   return error instanceof DOMException && error.name === "AbortError";
-}
-
-/** @param {number} bytes */
-function megabytes(bytes) {
-  return `${bytes < 99.5e6 ? (bytes / 1e6).toFixed(1) : Math.round(bytes / 1e6)} MB`;
-}
-
-/**
- * The line under an answer.
- * @param {import("./pagelens.js").Usage} usage
- * @param {string} device
- */
-function facts({ ttft_ms, tokens_per_s, tiles }, device) {
-  const count = tiles.reduce((sum, each) => sum + each, 0);
-  const parts = [`First token ${ttft_ms < 1000 ? `${Math.round(ttft_ms)} ms` : `${(ttft_ms / 1000).toFixed(1)} s`}`];
-  if (Number.isFinite(tokens_per_s) && tokens_per_s > 0) parts.push(`${tokens_per_s < 9.95 ? tokens_per_s.toFixed(1) : Math.round(tokens_per_s)} tokens/s`);
-  if (count > 0) parts.push(`${count} ${count === 1 ? "tile" : "tiles"}`);
-  return [...parts, device.toUpperCase()].join(" · ");
 }
 
 if (globalThis.customElements && !customElements.get("page-lens")) customElements.define("page-lens", PageLensElement);

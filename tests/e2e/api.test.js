@@ -281,6 +281,70 @@ inPage(
 );
 
 inPage(
+  "the AI SDK's model: an answer, a stream, a warning, an abort, a picture on the network, a PDF",
+  async ({ caught, collect, canvas }) => {
+    const { createPageLens } = await import(/** @type {string} */ ("/ai-sdk.js"));
+    const pagelens = createPageLens({ model: "/models/tiny/" });
+    const model = pagelens();
+    const png = new Uint8Array(await (await new Promise((resolve) => canvas(30, 20).toBlob(resolve))).arrayBuffer());
+    const file = (/** @type {object} */ data, mediaType = "image/png") => [{ role: "system", content: "Be brief." }, { role: "user", content: [{ type: "file", mediaType, data }, { type: "text", text: "slow?" }] }];
+    const prompt = file({ type: "data", data: png });
+    const whole = await model.doGenerate({ prompt, maxOutputTokens: 3, frequencyPenalty: 1 });
+    const parts = await collect((await model.doStream({ prompt: file({ type: "data", data: btoa(String.fromCharCode(...png)) }) })).stream);
+    const remote = await caught(model.doGenerate({ prompt: file({ type: "url", url: new URL("https://example.com/x.png") }) }));
+    const aborted = await caught(model.doGenerate({ prompt, abortSignal: AbortSignal.timeout(100) }));
+    const damaged = await caught(model.doGenerate({ prompt: file({ type: "data", data: new Uint8Array([1, 2, 3]) }, "application/pdf") }));
+    await pagelens.dispose();
+    return { whole, parts, codes: [remote.code, aborted.name, damaged.code] };
+  },
+  ({ whole, parts, codes }) => {
+    assert.deepEqual(whole.content, [{ type: "text", text: "Turn 1: the " }]);
+    assert.deepEqual(whole.finishReason, { unified: "length", raw: "length" });
+    assert.deepEqual(whole.warnings, [{ type: "unsupported", feature: "frequencyPenalty" }]);
+    assert.equal(whole.usage.outputTokens.total, 3);
+    assert.deepEqual([...new Set(parts.map((/** @type {any} */ { type }) => type))], ["stream-start", "text-start", "text-delta", "text-end", "finish"]);
+    assert.equal(parts.map((/** @type {any} */ { delta }) => delta ?? "").join(""), "Turn 1: the last of 1 pictures is 30 by 20 pixels.");
+    assert.equal(parts.at(-1).finishReason.unified, "stop");
+    assert.deepEqual(codes, ["remote-image", "AbortError", "pdf-damaged"]);
+  },
+);
+
+inPage(
+  "the Prompt API's shape: availability, progress, images, a session that goes on, a clone, an abort, what is refused",
+  async ({ caught, collect, canvas }) => {
+    const { languageModel } = await import(/** @type {string} */ ("/prompt-api.js"));
+    const LanguageModel = languageModel({ model: "/models/tiny/" });
+    const before = [await LanguageModel.availability({ expectedInputs: [{ type: "image" }] }), await LanguageModel.availability({ expectedInputs: [{ type: "audio" }] })];
+    const loaded = /** @type {number[]} */ ([]);
+    const session = await LanguageModel.create({
+      initialPrompts: [{ role: "system", content: "Be brief." }],
+      monitor: (/** @type {EventTarget} */ monitor) => monitor.addEventListener("downloadprogress", (/** @type {any} */ event) => loaded.push(event.loaded)),
+    });
+    const image = { type: "image", value: canvas(30, 20) };
+    const first = await session.prompt([{ role: "user", content: [image, { type: "text", value: "What is it?" }] }]);
+    const other = await session.clone();
+    await session.append([{ role: "user", content: "A hint." }, { role: "assistant", content: "I see." }]);
+    const second = (await collect(session.promptStreaming("And now?"))).join("");
+    const third = await other.prompt("And here?");
+    const aborted = await caught(other.prompt("slow and long", { signal: AbortSignal.timeout(100) }));
+    const refused = [await caught(session.prompt("?", { responseConstraint: {} })), await caught(session.prompt([{ role: "user", content: [{ type: "audio", value: 1 }] }])), await caught(LanguageModel.create({ tools: [{}] }))];
+    other.destroy();
+    refused.push(await caught(other.prompt("?")));
+    return { before, after: await LanguageModel.availability(), last: loaded.at(-1), answers: [first, second, third], aborted: aborted.name, refused: refused.map((error) => error?.name), usage: session.contextUsage, window: session.contextWindow, global: "LanguageModel" in globalThis && globalThis.LanguageModel === LanguageModel };
+  },
+  ({ before, after, last, answers, aborted, refused, usage, window, global }) => {
+    assert.deepEqual(before, ["downloadable", "unavailable"]);
+    assert.equal(after, "available");
+    assert.equal(last, 1);
+    assert.deepEqual(answers, ["Turn 1: the last of 1 pictures is 30 by 20 pixels.", "Turn 3: the last of 1 pictures is 30 by 20 pixels.", "Turn 2: the last of 1 pictures is 30 by 20 pixels."]);
+    assert.equal(aborted, "AbortError");
+    assert.deepEqual(refused, ["NotSupportedError", "NotSupportedError", "NotSupportedError", "InvalidStateError"]);
+    assert.ok(usage > 256 && window === 4096);
+    assert.equal(global, false);
+  },
+);
+
+inPage(
   "stop strings end the answer and are not part of it",
   async ({ engine, user }) => {
     const it = await engine();

@@ -1,15 +1,16 @@
 /** <page-lens> on the demo page, in front of a mock engine: everything a user can do, and how it looks to assistive tools. */
 
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { brotliCompressSync } from "node:zlib";
+import { accessible } from "./accessible.js";
 import { forget, launch, open } from "./browser.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
 
-const axe = await readFile(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const pictures = process.env.SCREENSHOTS ?? join(tmpdir(), "pagelens-screenshots");
 
 /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
@@ -51,11 +52,11 @@ function parts(page) {
   const part = (/** @type {string} */ name) => page.locator(`page-lens [part=${name}]`);
   return {
     element: page.locator("page-lens"),
-    sample: page.getByRole("button", { name: /try a sample/i }),
-    field: page.getByLabel("Question"),
-    ask: page.getByRole("button", { name: "Ask", exact: true }),
-    stop: page.getByRole("button", { name: "Stop", exact: true }),
-    anew: page.getByRole("button", { name: "New conversation" }),
+    sample: page.getByRole("button", { name: /try a sample|试试示例/i }),
+    field: page.getByLabel(/^(Question|问题)$/),
+    ask: page.getByRole("button", { name: /^(Ask|提问)$/ }),
+    stop: page.getByRole("button", { name: /^(Stop|停止)$/ }),
+    anew: page.getByRole("button", { name: /^(New conversation|新对话)$/ }),
     answers: part("answer"),
     questions: part("question"),
     timings: page.locator("page-lens [part=timing]:not([hidden])"),
@@ -64,7 +65,7 @@ function parts(page) {
     error: part("error"),
     thumbnails: part("thumbnails").locator("li"),
     part,
-    choose: (/** @type {Record<string, Buffer>} */ files) => page.locator("page-lens input[type=file]").setInputFiles(Object.entries(files).map(([name, buffer]) => ({ name, mimeType: name.endsWith(".txt") ? "text/plain" : "image/png", buffer }))),
+    choose: (/** @type {Record<string, Buffer>} */ files) => page.locator("page-lens input[type=file][multiple]").setInputFiles(Object.entries(files).map(([name, buffer]) => ({ name, mimeType: name.endsWith(".txt") ? "text/plain" : "image/png", buffer }))),
     /** Keeps the element's events, as [type, detail]. */
     listen: () => page.evaluate(() => {
       const events = /** @type {[string, any][]} */ ([]);
@@ -77,13 +78,6 @@ function parts(page) {
   };
 }
 
-/** @param {Page} page @param {string} state */
-async function accessible(page, state) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run());
-  assert.deepEqual(violations.map((/** @type {any} */ { id, nodes }) => [id, nodes.map((/** @type {any} */ node) => node.html)]), [], state);
-}
-
 onPage("one click on the sample loads the model and answers; before it, no byte of the model is fetched", async ({ page, sample, answers, timings, preview, device, part, listen, events, ask }) => {
   await page.getByRole("button", { name: "Load model (3.0 MB)" }).waitFor();
   assert.deepEqual(server.log.filter(({ path }) => /worker|pkg|shard/.test(path)), []);
@@ -91,7 +85,7 @@ onPage("one click on the sample loads the model and answers; before it, no byte 
   await sample.click();
   await timings.waitFor();
   assert.equal(await answers.textContent(), "Turn 1: the last of 1 pictures is 640 by 320 pixels.");
-  assert.equal(await timings.locator("span").textContent(), "First token 13 ms · 80 tokens/s · 2 tiles · CPU");
+  assert.equal(await timings.locator("span").textContent(), "First token 13 ms · 80 tokens/s · 12 tokens · 2 tiles · 285 of 4,096 tokens used");
   assert.equal(await device.textContent(), "Running on the CPU: no WebGPU adapter here");
   assert.match((await preview.getAttribute("alt")) ?? "", /word\.png/);
   assert.equal(await part("load").isVisible(), false);
@@ -104,6 +98,15 @@ onPage("one click on the sample loads the model and answers; before it, no byte 
   assert.equal(log.filter((/** @type {any} */ [type]) => type === "token").map((/** @type {any} */ [, { text }]) => text).join(""), log.at(-1)[1].text);
   assert.deepEqual(Object.keys(log.at(-1)[1]), ["question", "text", "usage"]);
   assert.equal(log.at(-1)[1].question, "What does it say?");
+});
+
+onPage("the page before any consent is at most 300 KB as it travels", async ({ page }) => {
+  await page.reload();
+  await page.getByRole("button", { name: "Load model (3.0 MB)" }).waitFor();
+  const files = [...new Set(server.log.filter(({ status }) => status === 200).map(({ path }) => path))];
+  const sizes = await Promise.all(files.map(async (path) => brotliCompressSync(Buffer.from(await (await fetch(new URL(path, server.url))).arrayBuffer())).length));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  assert.ok(files.includes("/vendor/temml.js") && total > 50_000 && total <= 300_000, `${total} bytes in ${files.length} files`);
 });
 
 onPage("choose two pictures, remove one, ask by keyboard, ask again", async ({ page, choose, thumbnails, field, answers, timings, anew, questions, preview, sample }) => {
@@ -241,7 +244,7 @@ onPage("what is not a picture, and no picture at all, give words", async ({ choo
   await field.press("Enter");
   await error.filter({ hasText: "There is no picture yet." }).waitFor();
   await choose({ "notes.txt": Buffer.from("words") });
-  await error.filter({ hasText: "This file is not a picture." }).waitFor();
+  await error.filter({ hasText: "This file is neither a picture nor a PDF." }).waitFor();
   assert.equal(await thumbnails.count(), 0);
 });
 
@@ -318,46 +321,98 @@ onPage("an element that is moved keeps its model; one that is removed lets it go
   assert.equal(workers(), 0);
 });
 
-onPage("eager loads by itself, and the page's own look wins", async ({ part, device }) => {
+onPage("two elements share one engine, answer in turn, and let it go with the last of them", async ({ page, choose, field, timings, element }) => {
+  await choose({ "a.png": png(10, 10) });
+  const second = await page.evaluate(async (bytes) => {
+    const node = /** @type {any} */ (document.createElement("page-lens"));
+    node.setAttribute("model", "models/tiny/");
+    document.body.append(node);
+    node.attach(new Blob([Uint8Array.from(bytes)]));
+    return node.ask("Here?");
+  }, [...png(20, 20)]);
+  assert.equal(second, "Turn 1: the last of 1 pictures is 20 by 20 pixels.");
+  assert.equal(page.workers().length, 1);
+  await page.evaluate(() => document.querySelectorAll("page-lens")[1]?.remove());
+  await field.fill("And there?");
+  await field.press("Enter");
+  await timings.waitFor();
+  assert.equal(page.workers().length, 1);
+  await element.evaluate((node) => node.remove());
+  await page.waitForTimeout(100);
+  assert.equal(page.workers().length, 0);
+});
+
+onPage("eager loads by itself, and the page's own look and words win", async ({ page, part, device }) => {
   await device.filter({ hasText: "Running on the CPU" }).waitFor();
   assert.equal(await part("ask").evaluate((node) => getComputedStyle(node).backgroundColor), "rgb(0, 100, 0)");
   assert.equal(await part("frame").evaluate((node) => getComputedStyle(node).borderTopLeftRadius), "0px");
   assert.equal(await part("field").getAttribute("placeholder"), "Was steht da?");
   assert.equal(await part("sample").isVisible(), false);
+  assert.ok(await page.getByText("Willkommen.").isVisible());
+  assert.equal(await page.getByText("Add a page, then ask").isVisible(), false);
 }, { html: "embed.html" });
 
-for (const [name, viewport] of /** @type {const} */ ([["390x844", { width: 390, height: 844 }], ["1280x800", { width: 1280, height: 800 }], ["320x640", { width: 320, height: 640 }]])) {
-  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-    onPage(`every state is accessible and fits: ${name}, ${colorScheme}`, async ({ page, sample, choose, field, ask, stop, answers, timings, error, anew }) => {
-      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      const look = async (/** @type {string} */ state) => {
-        await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${state}.png`), fullPage: true });
-        await accessible(page, state);
-        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${state}: nothing sticks out`);
-      };
-      await page.getByRole("button", { name: /Load model \(/ }).waitFor();
-      await look("1-empty");
-      const release = server.hold();
-      await sample.click();
-      await page.getByText("Loading the model: 0.8 MB of 3.0 MB").waitFor();
-      await look("2-loading");
-      release();
-      await timings.waitFor();
-      await look("3-answered");
-      await field.fill("Please be slow, and very long.");
-      await field.press("Enter");
-      await answers.nth(1).filter({ hasText: "last of" }).waitFor();
-      await look("4-answering");
-      await stop.click();
-      await ask.waitFor();
-      await anew.click();
-      await choose({ "broken.png": Buffer.from("not a picture"), "scan.png": png(300, 420) });
-      await field.fill("What is the total?");
-      await field.press("Enter");
-      await error.filter({ hasText: "cannot be read" }).waitFor();
-      await look("5-error");
-    }, { viewport });
-  }
+/** An answer with one of everything. */
+const rich = `## Invoice
+
+The <ref>total</ref><box>[[520, 380, 840, 620]]</box> is **48.00**, see [the terms](https://example.com/terms).
+
+| Item | Price |
+|:--|--:|
+| Paper | 48.00 |
+
+1. First
+2. Second, with \`code\`
+
+\`\`\`json
+{ "total": 48.0 }
+\`\`\`
+
+$$\\int_0^1 \\sqrt{x}\\,dx$$`;
+
+/** @type {[number, number, "light" | "dark", "en" | "zh"][]} */
+const looks = [[360, 800, "light", "en"], [360, 800, "dark", "zh"], [768, 1024, "light", "zh"], [768, 1024, "dark", "en"], [1440, 900, "light", "en"], [1440, 900, "dark", "zh"], [320, 640, "light", "en"]];
+
+for (const [width, height, colorScheme, language] of looks) {
+  const name = `${width}-${language}`;
+  const zh = language === "zh";
+  onPage(`every state is accessible and fits: ${width} px, ${colorScheme}, ${language}`, async ({ page, sample, choose, field, ask, stop, answers, timings, error, anew, part }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const look = async (/** @type {string} */ state) => {
+      await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${state}.png`), fullPage: true });
+      await accessible(page, state);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${state}: nothing sticks out`);
+    };
+    if (zh) await page.getByRole("button", { name: "中文" }).first().click();
+    await page.getByRole("button", { name: zh ? /加载模型（/ : /Load model \(/ }).waitFor();
+    await look("1-empty");
+    const release = server.hold();
+    await sample.click();
+    await page.getByText(zh ? "正在加载模型：0.8 MB / 3.0 MB" : "Loading the model: 0.8 MB of 3.0 MB").waitFor();
+    await look("2-loading");
+    release();
+    await timings.waitFor();
+    await part("seen").click();
+    await field.fill(`echo:${rich}`);
+    await field.press("Enter");
+    await timings.nth(1).waitFor();
+    await part("overlay").locator("rect.place").waitFor();
+    await look("3-answered");
+    await field.fill("Please be slow, and very long.");
+    await field.press("Enter");
+    await answers.nth(2).filter({ hasText: "last of" }).waitFor();
+    await look("4-answering");
+    await stop.click();
+    await ask.waitFor();
+    await anew.click();
+    await choose({ "broken.png": Buffer.from("not a picture"), "scan.png": png(300, 420) });
+    await field.fill("What is the total?");
+    await field.press("Enter");
+    await error.waitFor();
+    await look("5-error");
+    await part("menu").click();
+    await look("6-menu");
+  }, { viewport: { width, height } });
 }
 
 onPage("everything can be reached and done by keyboard", async ({ page, timings }) => {
@@ -368,13 +423,13 @@ onPage("everything can be reached and done by keyboard", async ({ page, timings 
     return { name: node?.getAttribute("part") ?? node?.tagName, visible: style ? style.outlineStyle !== "none" || node?.tagName === "TEXTAREA" : false };
   });
   const seen = [];
-  for (let tab = 0; tab < 6; tab++) {
+  for (let tab = 0; tab < 8; tab++) {
     await page.keyboard.press("Tab");
     seen.push(await focused());
   }
-  assert.deepEqual(seen.map(({ name }) => name), ["choose", "sample", "attach", "field", "ask", "load"]);
+  assert.deepEqual(seen.map(({ name }) => name), ["BUTTON", "choose", "sample", "attach", "field", "ask", "load", "menu"]);
   for (const { name, visible } of seen) assert.ok(visible, `${name} shows its focus`);
-  for (let tab = 0; tab < 4; tab++) await page.keyboard.press("Shift+Tab");
+  for (let tab = 0; tab < 5; tab++) await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await timings.waitFor();
   assert.equal((await focused()).name, "ask");

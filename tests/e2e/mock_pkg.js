@@ -1,7 +1,7 @@
 /**
  * Stands in for www/pkg/pagelens.js where a test is about the page and not about the model. The answer tells the size of the
  * last picture, so that a test sees whether the right bytes arrived. Words in the question steer it:
- * "crash" traps after two tokens, "lost" traps in a task that nobody waits for, "slow" takes 40 ms a token, "long" does not end by itself, "decode" fails typed.
+ * "echo:" answers with what follows it; "crash" traps after two tokens, "lost" traps in a task that nobody waits for, "slow" takes 40 ms a token, "long" does not end by itself, "decode" fails typed, "fail:CODE" with that code.
  */
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -57,11 +57,14 @@ export class Engine {
     const tiles = sizes.map(({ width, height }) => Math.min(options.max_tiles ?? 12, Math.ceil(width / 448) * Math.ceil(height / 448)));
     const turn = messages.filter((message) => message.role === "user").length;
     const last = sizes.at(-1);
-    const words = `Turn ${turn}: the last of ${images.length} pictures is ${last?.width} by ${last?.height} pixels.`.match(/\S+\s*/g);
+    const echoed = /echo:([\s\S]*)/.exec(question)?.[1];
+    const words = (echoed ?? `Turn ${turn}: the last of ${images.length} pictures is ${last?.width} by ${last?.height} pixels.`).match(/\s*\S+\s*/g);
     this.slow = question.includes("slow");
     this.crash = question.includes("crash");
     this.lost = question.includes("lost");
     this.long = question.includes("long");
+    const code = /fail:([a-z-]+)/.exec(question)?.[1];
+    if (code) throw failure(code, "as the question wanted");
     if (question.includes("decode")) throw failure("image-decode", "image 1 cannot be decoded");
     for (let tile = 0; tile <= tiles.reduce((sum, count) => sum + count, 0); tile++) {
       if ((await onProgress("vision", tile, tiles.length)) === false) throw failure("aborted", "stopped");

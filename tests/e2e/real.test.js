@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, open } from "./browser.js";
-import { serve, spawnServe } from "./server.js";
+import { pages } from "./pdf.js";
+import { serve, spawnServe, subpath } from "./server.js";
 
 const pictures = process.env.SCREENSHOTS ?? join(tmpdir(), "pagelens-screenshots");
 /** The largest time one answer may take, on a machine that is busy with other things. */
@@ -22,9 +23,9 @@ const reading = new URL("../reading/", import.meta.url);
 /** @type {{ url: string, close: () => Promise<unknown> }} */ let server;
 
 before(async () => {
-  for (const file of ["pkg/pagelens.js", "pkg/pagelens_bg.wasm", "models/tiny/manifest.json"]) {
+  for (const file of ["pkg/pagelens.js", "pkg/pagelens_bg.wasm", "pdf/pdf_bg.wasm", "models/tiny/manifest.json", "../site/index.html"]) {
     await access(new URL(`../../www/${file}`, import.meta.url)).catch(() => {
-      throw new Error(`www/${file} is missing: build it first, with make`);
+      throw new Error(`www/${file} is missing: build it first, with make site`);
     });
   }
   await mkdir(pictures, { recursive: true });
@@ -79,14 +80,14 @@ async function word(page, text) {
 function parts(page) {
   return {
     sample: page.getByRole("button", { name: /try a sample/i }),
-    field: page.getByLabel("Question"),
+    field: page.getByLabel("Question", { exact: true }),
     ask: page.getByRole("button", { name: "Ask", exact: true }),
     stop: page.getByRole("button", { name: "Stop", exact: true }),
     answers: page.locator("page-lens [part=answer]"),
     timings: page.locator("page-lens [part=timing]:not([hidden])"),
     device: page.locator("page-lens [part=device]"),
     error: page.locator("page-lens [part=error]"),
-    choose: (/** @type {string} */ name, /** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file]").setInputFiles({ name, mimeType: "image/png", buffer }),
+    choose: (/** @type {string} */ name, /** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file][multiple]").setInputFiles({ name, mimeType: "image/png", buffer }),
   };
 }
 
@@ -97,7 +98,7 @@ for (const [name, viewport] of /** @type {const} */ ([["1280x800", { width: 1280
     await timings.waitFor();
     await page.screenshot({ path: join(pictures, `real-${name}.png`) });
     assert.equal(await answers.textContent(), "INVOICE");
-    assert.match((await timings.textContent()) ?? "", /^First token .+ · .+ tokens\/s · \d+ tiles? · CPU/);
+    assert.match((await timings.textContent()) ?? "", /^First token .+ · .+ tokens\/s · \d+ tokens? · \d+ tiles? · [\d,]+ of [\d,]+ tokens used/);
     assert.equal(await device.textContent(), "Running on the CPU: no WebGPU adapter here");
   }, { viewport });
 }
@@ -142,6 +143,34 @@ onPage("stop, then a broken picture, then a good one", async (page) => {
   await field.press("Enter");
   await timings.waitFor();
   assert.equal(await answers.textContent(), "INVOICE");
+});
+
+onPage("a page of a PDF is read", async (page) => {
+  const { field, answers, timings } = parts(page);
+  const buffer = pages(["INVOICE"], { media: "0 0 460 230", y: 92 });
+  await page.locator("page-lens input[type=file][multiple]").setInputFiles({ name: "word.pdf", mimeType: "application/pdf", buffer });
+  await page.getByRole("button", { name: "Remove word.pdf, page 1" }).waitFor();
+  await field.fill("What does it say?");
+  await field.press("Enter");
+  await timings.waitFor();
+  assert.equal(await answers.textContent(), "INVOICE");
+});
+
+test("a built site answers from a subpath of a host that knows nothing of it", { timeout }, async () => {
+  const host = await serve();
+  const { page, close } = await open(cpu.context);
+  try {
+    await page.goto(`${host.url}${subpath}`);
+    const { sample, answers, timings } = parts(page);
+    await sample.click();
+    await timings.waitFor();
+    assert.equal(await answers.textContent(), "INVOICE");
+    assert.deepEqual(host.log.filter(({ path }) => !path.startsWith(`/${subpath}`)), []);
+    await close();
+  } finally {
+    await page.close();
+    await host.close();
+  }
 });
 
 onPage("two turns about one picture", async (page) => {

@@ -9,6 +9,9 @@ import { fileURLToPath } from "node:url";
 import { eightBillion } from "./eight_billion.js";
 
 const www = fileURLToPath(new URL("../../www/", import.meta.url));
+const site = fileURLToPath(new URL("../../site/", import.meta.url));
+/** Where a built site is served: not at the root. */
+export const subpath = "some/where/";
 const here = fileURLToPath(new URL("./", import.meta.url));
 const golden = fileURLToPath(new URL("../golden/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
@@ -44,10 +47,10 @@ function manifest(shard) {
  */
 
 /**
- * @param {{ mock?: boolean, ranges?: boolean, pause?: number }} [options] `pause` is the time in ms that each 64 KiB of the
+ * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean }} [options] without `strict` there is no policy; `pause` is the time in ms that each 64 KiB of the
  *   mock model takes; without `ranges` the server answers every request with the whole file
  */
-export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
+export async function serve({ mock = false, ranges = true, pause = 0, strict = true } = {}) {
   /** @type {Log} */
   const log = [];
   /** @type {Promise<void>} */
@@ -62,7 +65,7 @@ export async function serve({ mock = false, ranges = true, pause = 0 } = {}) {
     let bytes = virtual.get(path)?.bytes ?? (await read(path, mock));
     const size = virtual.get(path)?.size ?? bytes?.length ?? 0;
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
-    const headers = { "Content-Security-Policy": policy, "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
+    const headers = { ...(strict && { "Content-Security-Policy": policy }), "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
     if (path.startsWith("/models/")) Object.assign(headers, { ETag: `"${etag}"` });
     let status = bytes === null ? 404 : 200;
     const { cut, status: refused, flip, whole } = path.startsWith("/models/") && request.method === "GET" ? fault(path, request.headers.range) : {};
@@ -149,7 +152,7 @@ async function read(path, mock) {
   if (mock && path.startsWith("/models/")) return null;
   // The golden checkpoints, as a folder and as repositories of a host that lists nothing.
   const [, checkpoint] = /^\/(?:checkpoints|hub\/golden)\/([\w-]+(?:\/resolve\/v1)?\/[\w.-]+)$/.exec(path) ?? [];
-  const [root, inside] = checkpoint ? [golden, checkpoint.replace("/resolve/v1", "")] : path.startsWith("/fixtures/") ? [here, path] : [www, path];
+  const [root, inside] = checkpoint ? [golden, checkpoint.replace("/resolve/v1", "")] : path.startsWith("/fixtures/") ? [here, path] : path.startsWith(`/${subpath}`) ? [site, path.slice(subpath.length + 1)] : [www, path];
   const found = join(root, inside);
   if (!normalize(found).startsWith(root) || found.endsWith(sep)) return null;
   return readFile(found).catch(() => null);

@@ -7,9 +7,10 @@ use pagelens::chat::{Message, Role};
 use pagelens::engine::{GenerateOptions, Session, StopReason};
 use pagelens::{Error, Result};
 
+use crate::input;
 use crate::model::ModelArgs;
 
-/// Ask a question, mostly about one or more pictures.
+/// Ask a question, mostly about one or more pictures or PDF documents.
 #[derive(clap::Args)]
 #[command(override_usage = "pagelens ask [OPTIONS] [FILE]... QUESTION")]
 pub(crate) struct Args {
@@ -27,14 +28,16 @@ pub(crate) struct Args {
     /// Print one JSON object instead of streaming.
     #[arg(long)]
     json: bool,
-    /// The pictures, if any, then the question.
+    #[command(flatten)]
+    pdf: input::PdfArgs,
+    /// Pictures or PDF documents, if any, then the question.
     #[arg(required = true, num_args = 1.., value_names = ["FILE", "QUESTION"])]
     input: Vec<String>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let (question, files) = args.input.split_last().expect("clap asks for one or more");
-    let pictures = crate::pictures(files.iter().map(Path::new))?;
+    let pictures = input::pictures(files.iter().map(Path::new), &args.pdf)?;
     let model = args.model.load().await?;
 
     let mut messages = Vec::new();

@@ -227,7 +227,10 @@ async fn answer(
     options: GenerateOptions,
 ) -> Result<String> {
     let images = question.image.iter().chain(&question.images);
-    let pictures = crate::pictures(images.map(|image| folder.join(image)))?;
+    let pictures = crate::input::pictures(
+        images.map(|image| folder.join(image)),
+        &crate::input::PdfArgs::default(),
+    )?;
     let message = crate::about(&pictures, &question.question);
     session
         .start(model, &[message], &pictures, options, async |_, _| true)

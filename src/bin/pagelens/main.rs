@@ -7,6 +7,7 @@ mod ask;
 mod bench;
 mod eval;
 mod fit;
+mod input;
 mod metrics;
 mod model;
 mod pack;
@@ -97,16 +98,6 @@ fn bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64)) {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| io(path, &error))
-}
-
-fn pictures(files: impl Iterator<Item: AsRef<Path>>) -> Result<Vec<Picture>> {
-    let picture = |file: &Path| {
-        Ok(Picture {
-            name: file.display().to_string(),
-            bytes: read(file)?.into(),
-        })
-    };
-    files.map(|file| picture(file.as_ref())).collect()
 }
 
 /// The question of a user about all these pictures.

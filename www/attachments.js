@@ -1,0 +1,70 @@
+/** What is read of a file: the picture itself, what the browser makes of it, or the pages of a PDF that the user picks. */
+
+import { PageLensError } from "./error.js";
+import { PdfFile, isPdf } from "./pdf.js";
+
+/** @typedef {{ blob: Blob, missing: string[], page: number | null }} Attachment `page` of a PDF; `missing` names what it lacks */
+
+/** Kinds that the engine does not read, but most browsers do. */
+const FOREIGN = /^image\/(avif|hei[cf])|\.(avif|hei[cf])$/i;
+
+/** Whether the engine reads the file as it is. @param {Blob} file */
+export function isPlain(file) {
+  return !isPdf(file) && !FOREIGN.test(file.type) && !(file instanceof File && FOREIGN.test(file.name));
+}
+
+/**
+ * @param {Blob} file
+ * @param {string} name
+ * @param {import("./page-lens-pdf.js").PdfView} dialog asks for pages and passwords
+ * @returns {AsyncGenerator<Attachment>} none where the user gave up
+ */
+export async function* picturesOf(file, name, dialog) {
+  if (!isPdf(file)) {
+    yield { blob: await throughBrowser(file), missing: [], page: null };
+    return;
+  }
+  const pdf = new PdfFile(file);
+  try {
+    if (!(await unlock(pdf, name, dialog))) return;
+    const wanted = pdf.pages === 1 ? [1] : await dialog.pages(name, pdf.pages, async (page, longest) => (await pdf.draw(page, longest)).picture);
+    for (const page of wanted ?? []) {
+      const { picture, missing } = await pdf.draw(page);
+      yield { blob: picture, missing, page };
+    }
+  } finally {
+    pdf.close();
+  }
+}
+
+/**
+ * Opens a document, with a password where it needs one.
+ * @param {PdfFile} pdf @param {string} name @param {import("./page-lens-pdf.js").PdfView} dialog
+ * @returns {Promise<boolean>} whether it is open
+ */
+async function unlock(pdf, name, dialog) {
+  for (let password = /** @type {string | null} */ (""); password !== null; ) {
+    try {
+      await pdf.open(password);
+      return true;
+    } catch (error) {
+      if (!(error instanceof PageLensError) || error.code !== "pdf-password") throw error;
+      password = await dialog.password(name, password !== "");
+    }
+  }
+  return false;
+}
+
+/**
+ * A picture of a kind that only the browser reads, as a PNG.
+ * @param {Blob} file
+ * @returns {Promise<Blob>}
+ */
+async function throughBrowser(file) {
+  const bitmap = await createImageBitmap(file).catch((cause) => {
+    throw new PageLensError("image-decode", "This browser does not read pictures of this kind.", { cause });
+  });
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+  return canvas.convertToBlob({ type: "image/png" });
+}

@@ -1,0 +1,55 @@
+/**
+ * The worker that draws the pages of one PDF. It has an engine of its own (pdf/, from src/web/pdf.rs), apart from the model's:
+ * a document that hangs or breaks it takes nothing else along. pdf.js starts it, and ends it when a page takes too long.
+ *
+ * Page to worker, each with an `id`: open { bytes, password }, once; draw { page, longest }.
+ * Worker to page, one for each: done { result } or error { code, message }. open: { pages }; draw: { picture, missing }, a PNG
+ * and the names of what it lacks.
+ */
+
+/**
+ * The built module, www/pdf/pdf.js.
+ * @typedef {{ pages: () => number, draw: (page: number, longest: number) => { width: number, height: number, rgba: Uint8ClampedArray<ArrayBuffer>, missing: string[] } }} PdfDocument
+ * @typedef {{ default: () => Promise<unknown>, PdfDocument: { open: (bytes: Uint8Array, password: string) => PdfDocument } }} PdfModule
+ */
+/** @typedef {{ id: number, type: "open", bytes: ArrayBuffer, password: string } | { id: number, type: "draw", page: number, longest: number }} ToPdfWorker */
+
+const post = /** @type {(message: object) => void} */ (self.postMessage.bind(self));
+
+/** @type {PdfDocument | null} */
+let opened = null;
+/** @type {Promise<unknown>} */
+let queue = Promise.resolve();
+
+self.addEventListener("message", (event) => {
+  const message = /** @type {ToPdfWorker} */ (event.data);
+  queue = queue.then(async () => {
+    try {
+      post({ id: message.id, type: "done", result: await answer(message) });
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : null;
+      post({ id: message.id, type: "error", code: typeof code === "string" ? code : message.type === "open" ? "pdf-damaged" : "pdf-page", message: error instanceof Error ? error.message : String(error) });
+    }
+  });
+});
+
+/** @param {ToPdfWorker} message @returns {Promise<object>} */
+async function answer(message) {
+  if (message.type === "open") {
+    /** @type {PdfModule} */
+    const { default: start, PdfDocument } = await import(/** @type {string} */ ("./pdf/pdf.js")).catch(missing);
+    await start().catch(missing);
+    opened = PdfDocument.open(new Uint8Array(message.bytes), message.password);
+    return { pages: opened.pages() };
+  }
+  if (opened === null) throw new Error("no document is open");
+  const { width, height, rgba, missing: lacks } = opened.draw(message.page, message.longest);
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d")?.putImageData(new ImageData(rgba, width, height), 0, 0);
+  return { picture: await canvas.convertToBlob({ type: "image/png" }), missing: lacks };
+}
+
+/** @param {Error} error @returns {never} */
+function missing(error) {
+  throw Object.assign(new Error(`The PDF module (pdf/pdf.js) could not be started: ${error.message}`), { code: "pdf-missing" });
+}
