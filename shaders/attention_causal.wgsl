@@ -9,29 +9,29 @@ struct Params {
     start: u32,
     context: u32,
 }
-@group(0) @binding(0) var<storage, read_write> qkv: array<f32>;
-@group(0) @binding(1) var<storage, read_write> keys: array<f32>;
-@group(0) @binding(2) var<storage, read_write> values: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(0) var<storage, read_write> qkv: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> keys: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> values: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(PARAMS) var<uniform> params: Params;
 
-fn query(row: u32, head: u32, d: u32) -> f32 {
-    return qkv[(row * (params.heads + 2u * params.kv_heads) + head) * HEAD_DIM + d];
+fn query(row: u32, head: u32, quad: u32) -> vec4<f32> {
+    return qkv[(row * (params.heads + 2u * params.kv_heads) + head) * QUADS + quad];
 }
-fn cell(position: u32, head: u32, d: u32) -> u32 {
-    return (head / (params.heads / params.kv_heads) * params.context + position) * HEAD_DIM + d;
+fn cell(position: u32, head: u32, quad: u32) -> u32 {
+    return (head / (params.heads / params.kv_heads) * params.context + position) * QUADS + quad;
 }
-fn key(position: u32, head: u32, d: u32) -> f32 {
-    return keys[cell(position, head, d)];
+fn key(position: u32, head: u32, quad: u32) -> vec4<f32> {
+    return keys[cell(position, head, quad)];
 }
-fn value(position: u32, head: u32, d: u32) -> f32 {
-    return values[cell(position, head, d)];
+fn value(position: u32, head: u32, quad: u32) -> vec4<f32> {
+    return values[cell(position, head, quad)];
 }
 fn visible(row: u32) -> u32 {
     return params.start + row + 1u;
 }
-fn store(row: u32, head: u32, d: u32, result: f32) {
-    out[(row * params.heads + head) * HEAD_DIM + d] = result;
+fn store(row: u32, head: u32, quad: u32, result: vec4<f32>) {
+    out[(row * params.heads + head) * QUADS + quad] = result;
 }
 
 @compute @workgroup_size(BLOCK)

@@ -1,13 +1,13 @@
 // The decoder's input: out [rows, width]. sources[t] below VISUAL is a token id: its row of the embedding table
 // [vocabulary, width] (f32, q8 or q4); otherwise sources[t] - VISUAL is a row of visual [visual tokens, width].
-// One invocation four columns.
+// One invocation sixteen columns.
 struct Params {
     rows: u32,
     width: u32,
 }
 @group(0) @binding(0) var<storage, read_write> sources: array<u32>;
-@group(0) @binding(1) var<storage, read_write> visual: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read_write> visual: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(PARAMS) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -17,20 +17,23 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = flat_workgroup(id, count) * WORKGROUP + lane;
-    let quads = params.width / 4u;
-    if (index >= params.rows * quads) {
+    let chunks = (params.width + 15u) / 16u;
+    if (index >= params.rows * chunks) {
         return;
     }
-    let source = sources[index / quads];
-    let quad = index % quads;
-    var four: vec4<f32>;
+    let row = index / chunks;
+    let chunk = index % chunks;
+    let quads = params.width / 4u;
+    let count_here = min(4u, quads - chunk * 4u);
+    let source = sources[row];
     if (source < VISUAL) {
-        four = weight4(source, quad, params.width);
+        let sixteen = weight16(source, chunk, params.width);
+        for (var i = 0u; i < count_here; i++) {
+            out[row * quads + chunk * 4u + i] = sixteen[i];
+        }
     } else {
-        let at = (source - VISUAL) * params.width + quad * 4u;
-        four = vec4<f32>(visual[at], visual[at + 1u], visual[at + 2u], visual[at + 3u]);
-    }
-    for (var i = 0u; i < 4u; i++) {
-        out[index * 4u + i] = four[i];
+        for (var i = 0u; i < count_here; i++) {
+            out[row * quads + chunk * 4u + i] = visual[(source - VISUAL) * quads + chunk * 4u + i];
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use burn::tensor::Device;
 
 use crate::error::{Error, Result};
+use crate::kernels::product::avoid_barriers;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,8 +163,12 @@ async fn gpu() -> Result<(Compute, Adapter)> {
     Ok(opened)
 }
 
+/// Dispatches of a submission at most: a token's are one. What takes longer is submitted layer by layer.
+const SUBMISSION: usize = 512;
+
 async fn set_up() -> Result<(Compute, Adapter)> {
     let (device, setup) = Device::wgpu_options()
+        .tasks_max(SUBMISSION)
         .init_with_setup_async()
         .await
         .map_err(|error| Error::Device {
@@ -176,6 +181,7 @@ async fn set_up() -> Result<(Compute, Adapter)> {
         || ["swiftshader", "llvmpipe", "lavapipe", "software"]
             .iter()
             .any(|word| words.contains(word));
+    avoid_barriers(software);
     let name = [&info.name, &info.driver]
         .into_iter()
         .find(|name| !name.is_empty());

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::TensorSpec;
 use crate::error::Result;
 use crate::kernels::launch::upload;
-use crate::kernels::{Epilogue, Matrix, layer_norm, matmul, rms_norm};
+use crate::kernels::{Epilogue, Matrix, Prologue, product};
 use crate::quant::Precision;
 use crate::weights::{Checkpoint, Weight};
 
@@ -18,18 +18,24 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `x . weight^T (+ bias)`: [rows, in] -> [rows, out].
-    pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
-        matmul(
-            x,
-            &self.weight,
-            self.bias.as_ref().map_or(Epilogue::None, Epilogue::Bias),
-        )
+    /// `norm(x) . weight^T (+ bias)`: [rows, in] -> [rows, out].
+    pub fn forward(&self, x: &Tensor<2>, norm: Prologue<'_>) -> Tensor<2> {
+        let epilogue = self.bias.as_ref().map_or(Epilogue::None, Epilogue::Bias);
+        product(x, norm, &self.weight, epilogue)
     }
 
-    /// `gelu(x . weight^T + bias)`.
-    pub fn forward_gelu(&self, x: &Tensor<2>) -> Tensor<2> {
-        matmul(x, &self.weight, Epilogue::BiasGelu(self.bias()))
+    /// `gelu(norm(x) . weight^T + bias)`.
+    pub fn forward_gelu(&self, x: &Tensor<2>, norm: Prologue<'_>) -> Tensor<2> {
+        product(x, norm, &self.weight, Epilogue::BiasGelu(self.bias()))
+    }
+
+    /// `silu(gate) * up` of `norm(x) . weight^T`, rows gate | up of the weight: [rows, in] -> [rows, out / 2].
+    pub fn forward_swiglu(&self, x: &Tensor<2>, norm: Prologue<'_>) -> Tensor<2> {
+        assert!(
+            self.bias.is_none(),
+            "gate and up have no bias in any family"
+        );
+        product(x, norm, &self.weight, Epilogue::SwiGlu)
     }
 
     /// `residual + x . weight^T`, for layers without a bias.
@@ -38,7 +44,12 @@ impl Linear {
             self.bias.is_none(),
             "a residual layer with a bias needs its layer scale"
         );
-        matmul(x, &self.weight, Epilogue::Residual(residual))
+        product(
+            x,
+            Prologue::None,
+            &self.weight,
+            Epilogue::Residual(residual),
+        )
     }
 
     /// `residual + layer_scale * (x . weight^T + bias)`.
@@ -48,15 +59,12 @@ impl Linear {
         layer_scale: &Tensor<1>,
         residual: &Tensor<2>,
     ) -> Tensor<2> {
-        matmul(
-            x,
-            &self.weight,
-            Epilogue::ScaledResidual {
-                bias: self.bias(),
-                layer_scale,
-                residual,
-            },
-        )
+        let epilogue = Epilogue::ScaledResidual {
+            bias: self.bias(),
+            layer_scale,
+            residual,
+        };
+        product(x, Prologue::None, &self.weight, epilogue)
     }
 
     fn bias(&self) -> &Tensor<1> {
@@ -74,11 +82,12 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// [rows, width] -> [rows, width].
-    pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
+    /// As what comes before a product.
+    pub fn prologue(&self) -> Prologue<'_> {
+        let (weight, eps) = (&self.weight, self.eps);
         match &self.bias {
-            Some(bias) => layer_norm(x, &self.weight, bias, self.eps),
-            None => rms_norm(x, &self.weight, self.eps),
+            Some(bias) => Prologue::LayerNorm { weight, bias, eps },
+            None => Prologue::RmsNorm { weight, eps },
         }
     }
 }

@@ -322,30 +322,21 @@ async fn measure(
         reason,
     })?;
     let shipped = Checkpoint::open(Source::Script(read)).await?;
-    let config = shape.apply(shipped.config());
-    let checkpoint = shipped.with_noise(config);
     let compute = Compute::open(device.parse()?).await?;
-    let model = Model::load(
-        &checkpoint,
-        compute,
-        Precisions::all(precision),
-        &mut |_, _| {},
-    )
-    .await?;
+    let device = compute.to_string();
     let options = BenchOptions {
         repeats,
         prompts: vec![512],
         contexts: vec![512, 4096],
         tokens: 8,
         page: true,
+        kernels: true,
     };
     let show = |measured: Measurement| {
         let _ = report.call1(&JsValue::NULL, &object(&serde_json::json!(measured)));
     };
-    bench(&model, &options, show).await?;
-    Ok(object(
-        &serde_json::json!({ "device": model.compute.to_string() }),
-    ))
+    bench(shipped, shape, precision, compute, &options, show).await?;
+    Ok(object(&serde_json::json!({ "device": device })))
 }
 
 fn message(wire: WireMessage) -> Message {

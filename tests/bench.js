@@ -19,8 +19,11 @@ const server = await serve();
 const browser = await launch({ webgpu: values.device !== "cpu" });
 const page = await browser.context.newPage();
 page.setDefaultTimeout(0);
-await page.exposeFunction("line", (/** @type {{ name: string, ms: number, rate: number, unit: string }} */ { name, ms, rate, unit }) => {
-  console.log(`${name.padEnd(30)} ${ms.toFixed(1).padStart(12)} ms ${unit === "" ? "" : `${rate.toFixed(1).padStart(10)} ${unit}`}`);
+await page.exposeFunction("line", (/** @type {{ name: string, ms: number, rate: number, unit: string, share: number }} */ { name, ms, rate, unit, share }) => {
+  const time = ms === 0 ? "" : `${ms.toFixed(ms < 10 ? 3 : 1)} ms`;
+  const work = unit === "" ? "" : `${rate.toFixed(1)} ${unit}`;
+  const part = share === 0 ? "" : `${(share * 100).toFixed(0)} % of the peak`;
+  console.log(`${name.padEnd(36)} ${time.padStart(12)} ${work.padStart(18)} ${part.padStart(16)}`.trimEnd());
 });
 await page.goto(`${server.url}bench.html`);
 const end = await page.evaluate(async (/** @type {Record<string, string>} */ choices) => {

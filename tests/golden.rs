@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use pagelens::engine::trace::{Trace, TraceRequest, trace};
-use pagelens::gpu::DeviceChoice;
+use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::kernels::product::avoid_barriers;
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
 use safetensors::SafeTensors;
@@ -415,11 +417,16 @@ fn every_stage_of_gguf_pairs_agrees_on_the_cpu() {
 /// Fails where there is no adapter; a software adapter will do.
 #[test]
 fn every_stage_agrees_on_the_gpu() {
-    let rows: Vec<Row> = cases()
-        .iter()
-        .flat_map(|case| case.compare(DeviceChoice::Gpu))
-        .collect();
-    judge("transformers and the GPU device, f32 weights", &rows);
+    on_every_kernel(|kernels| {
+        let rows: Vec<Row> = cases()
+            .iter()
+            .flat_map(|case| case.compare(DeviceChoice::Gpu))
+            .collect();
+        judge(
+            &format!("transformers and the GPU device, f32 weights, {kernels}"),
+            &rows,
+        );
+    });
 }
 
 #[test]
@@ -438,9 +445,25 @@ fn quantized_weights_keep_the_logits_on_the_cpu() {
 fn quantized_weights_keep_the_logits_on_the_gpu() {
     let precisions = [Precision::Q8, Precision::Q4];
     let cases = cases();
-    let rows: Vec<Row> = cases
-        .iter()
-        .flat_map(|case| precisions.map(|p| case.compare_quantized(DeviceChoice::Gpu, p)))
-        .collect();
-    judge("transformers and the GPU device, quantized weights", &rows);
+    on_every_kernel(|kernels| {
+        let rows: Vec<Row> = cases
+            .iter()
+            .flat_map(|case| precisions.map(|p| case.compare_quantized(DeviceChoice::Gpu, p)))
+            .collect();
+        judge(
+            &format!("transformers and the GPU device, quantized weights, {kernels}"),
+            &rows,
+        );
+    });
+}
+
+/// Runs `work` with the products' kernels for GPUs, then with those for software adapters; one test at a time.
+fn on_every_kernel(work: impl Fn(&str)) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    pollster::block_on(Compute::open(DeviceChoice::Gpu)).expect("a device to test on");
+    for (avoid, kernels) in [(false, "workgroup memory"), (true, "registers")] {
+        avoid_barriers(avoid);
+        work(kernels);
+    }
 }

@@ -3,14 +3,22 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use burn::tensor::Tensor;
 use pagelens::chat::{Message, Part, Role};
 use pagelens::engine::{GenerateOptions, Model, Picture, Session, Started, StopReason};
-use pagelens::gpu::Compute;
+use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::kernels::embed::Source as Row;
+use pagelens::kernels::launch::dispatches;
+use pagelens::language::cache::KvCache;
 use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
 
 fn model(case: &str) -> Model {
+    on(case, Compute::cpu())
+}
+
+fn on(case: &str, compute: Compute) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(case);
@@ -18,7 +26,7 @@ fn model(case: &str) -> Model {
         let checkpoint = Checkpoint::open(Source::Folder(folder)).await?;
         Model::load(
             &checkpoint,
-            Compute::cpu(),
+            compute,
             Precisions::all(Precision::F32),
             &mut |_, _| {},
         )
@@ -186,4 +194,32 @@ fn limits_end_an_answer() {
         matches!(stopped, Err(pagelens::Error::Stopped)),
         "{stopped:?}"
     );
+}
+
+/// What a layer costs beside its arithmetic. Fails where there is no adapter; a software adapter will do.
+#[test]
+fn a_layer_is_few_dispatches() {
+    let compute =
+        pollster::block_on(Compute::open(DeviceChoice::Gpu)).expect("a device to test on");
+    for (case, encoder_layer) in [("hf-qwen2-tied", 5), ("original-qwen3", 6)] {
+        let model = on(case, compute.clone());
+        let (vision, language) = (&model.config.vision, &model.config.language);
+        let side = vision.image_size;
+        let tile = Tensor::<4>::ones([1, 3, side, side], &compute.device);
+        let before = dispatches();
+        model.encode(&tile, 0);
+        // Beside the layers: patches, their product, positions; pixel shuffle and the projector's two products.
+        let count = 6 + encoder_layer * vision.layers;
+        assert_eq!(dispatches() - before, count, "{case}: a tile");
+        let mut cache = KvCache::new(language, 512, &compute.device);
+        for (position, decoder_layer) in [(3, 6), (300, 7)] {
+            cache.length = position;
+            let before = dispatches();
+            model.forward(&[Row::Token(1)], None, &mut cache);
+            // Beside the layers: the embedding, the last norm and the head.
+            let count = 3 + decoder_layer * language.layers;
+            let label = format!("{case}: a token at {position}");
+            assert_eq!(dispatches() - before, count, "{label}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 /** The bench's page: starts a worker with the engine, and shows each measurement as it comes. */
 
-/** @typedef {{ name: string, ms: number, rate: number, unit: string }} Measurement */
+/** @typedef {{ name: string, ms: number, rate: number, unit: string, share: number }} Measurement */
 /** @typedef {{ measured: Measurement } | { device: string } | { error: string }} Report */
 
 const form = /** @type {HTMLFormElement} */ (document.querySelector("form"));
@@ -33,8 +33,9 @@ form.addEventListener("submit", (event) => {
 });
 
 /** @param {Measurement} measured */
-function row({ name, ms, rate, unit }) {
-  const cells = [name, ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(2)} s`, unit === "" ? "" : `${rate.toFixed(1)} ${unit}`];
+function row({ name, ms, rate, unit, share }) {
+  const time = ms === 0 ? "" : ms < 1000 ? `${ms.toFixed(ms < 10 ? 3 : 1)} ms` : `${(ms / 1000).toFixed(2)} s`;
+  const cells = [name, time, unit === "" ? "" : `${rate.toFixed(1)} ${unit}`, share === 0 ? "" : `${(share * 100).toFixed(0)} %`];
   const line = body.insertRow();
   for (const text of cells) line.insertCell().textContent = text;
   table.hidden = false;

@@ -1,9 +1,11 @@
-//! Grouped-query attention of a single new token over the KV cache: the decode step.
+//! Grouped-query attention of a single new token over the KV cache: the decode step. A long context is cut into parts, so that
+//! the heads of one row fill a GPU.
 
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::attention::exponentials;
+use super::attention_merge::attention_merge;
 use super::cpu::float::{add_weighted, dots};
 use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 use crate::language::cache::LayerCache;
@@ -15,16 +17,22 @@ struct Params {
     kv_heads: u32,
     length: u32,
     context: u32,
+    part: u32,
 }
 
-/// Invocations a workgroup: as many as keep the partial sums within 8 KiB of workgroup memory.
-pub(super) fn block(head_dim: usize) -> usize {
-    1 << (2048 / head_dim).clamp(8, 64).ilog2()
-}
+/// Invocations a workgroup: as many as take a key each at a time.
+pub const BLOCK: usize = 64;
+/// Positions of a part, and the most parts: a longer context has longer parts.
+const PART: usize = 256;
+const MOST_PARTS: usize = 32;
 
 pub(super) fn shader(head_dim: usize) -> Shader {
+    assert!(
+        head_dim % 4 == 0 && head_dim <= 4 * BLOCK,
+        "attention_decode: heads of {head_dim}"
+    );
     Shader::new(&[fragment!("attention_decode")])
-        .constant("BLOCK", block(head_dim))
+        .constant("BLOCK", BLOCK)
         .constant("HEAD_DIM", head_dim)
 }
 
@@ -42,18 +50,27 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
         let out = on_cpu(qkv, cache, start + 1, heads);
         return upload(out, [1, heads * head_dim], &qkv.device());
     }
+    let length = start + 1;
+    let part = PART.max(length.div_ceil(MOST_PARTS).next_multiple_of(BLOCK));
+    let parts = length.div_ceil(part);
     let params = Params {
         heads: heads as u32,
         kv_heads: kv_heads as u32,
-        length: start as u32 + 1,
+        length: length as u32,
         context: context as u32,
+        part: part as u32,
     };
-    Launch::new(shader(head_dim))
+    let (out, marks) = Launch::new(shader(head_dim))
         .tensor(qkv)
         .tensor(&cache.keys)
         .tensor(&cache.values)
-        .output([1, heads * head_dim])
-        .run_into(&params, [heads, 1, 1], 3)
+        .output([heads, parts, head_dim])
+        .output([heads, parts, 2])
+        .run_into_both(&params, [heads, parts, 1], [3, 4]);
+    match parts {
+        1 => out.reshape([1, heads * head_dim]),
+        _ => attention_merge(&out, &marks),
+    }
 }
 
 fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> Vec<f32> {

@@ -6,7 +6,7 @@ use bytemuck::NoUninit;
 use super::launch::{
     Fragment, Launch, Shader, cpu, elements, fragment, grid, is_gpu, upload, upload_words,
 };
-use super::matmul::Matrix;
+use super::product::Matrix;
 use super::{GRID, WORKGROUP};
 
 /// Where an input row comes from.
@@ -68,20 +68,19 @@ pub fn embed(
     let rows = sources.len();
     if is_gpu(device) {
         let words = upload_words(sources.iter().map(|source| source.word()).collect(), device);
-        let visual = visual
-            .cloned()
-            .unwrap_or_else(|| upload(vec![0.0; 4], [1, 4], device));
         let params = Params {
             rows: rows as u32,
             width: width as u32,
         };
-        let launch = Launch::new(shader(table.fragment()))
-            .ints(&words)
-            .tensor(&visual)
-            .output([rows, width]);
+        let launch = Launch::new(shader(table.fragment())).ints(&words);
+        let launch = match visual {
+            Some(visual) => launch.tensor(visual),
+            None => launch.output([1, 4]),
+        }
+        .output([rows, width]);
         return table.bind(launch).run_into(
             &params,
-            grid((rows * width / 4).div_ceil(WORKGROUP)),
+            grid((rows * width.div_ceil(16)).div_ceil(WORKGROUP)),
             2,
         );
     }

@@ -6,6 +6,7 @@
 //! at the generated constant `PARAMS`.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Cube, Flex};
@@ -34,7 +35,12 @@ macro_rules! fragment {
     ($path:literal) => {
         $crate::kernels::launch::Fragment {
             name: $path,
-            text: include_str!(concat!("../../shaders/", $path, ".wgsl")),
+            text: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/shaders/",
+                $path,
+                ".wgsl"
+            )),
         }
     };
 }
@@ -218,6 +224,19 @@ impl Launch {
         Tensor::from_primitive::<Cube>(self.buffers.swap_remove(index))
     }
 
+    /// Dispatches and returns two buffers, float tensors.
+    pub(crate) fn run_into_both<P: NoUninit, const D: usize>(
+        mut self,
+        params: &P,
+        grid: [usize; 3],
+        indices: [usize; 2],
+    ) -> (Tensor<D>, Tensor<D>) {
+        self.dispatch(params, grid);
+        let [first, second] =
+            indices.map(|index| Tensor::from_primitive::<Cube>(self.buffers[index].clone()));
+        (first, second)
+    }
+
     /// Dispatches and returns buffer `index`, an integer tensor.
     pub(crate) fn run_into_ints<P: NoUninit>(
         mut self,
@@ -247,11 +266,31 @@ impl Launch {
         arguments.info = MetadataBindingInfo::custom(words);
         let shader = self.shader.clone().constant("PARAMS", self.buffers.len());
         let client = self.buffers[0].client.clone();
+        DISPATCHES.fetch_add(1, Ordering::Relaxed);
         client.launch(
             Box::new(shader),
             CubeCount::Static(count[0], count[1], count[2]),
             arguments,
         );
+    }
+}
+
+static DISPATCHES: AtomicUsize = AtomicUsize::new(0);
+
+/// Kernels dispatched so far, by all threads.
+pub fn dispatches() -> usize {
+    DISPATCHES.load(Ordering::Relaxed)
+}
+
+/// Hands what is dispatched so far to the GPU, so that no submission grows long; nothing on the CPU.
+pub(crate) fn submit<const D: usize>(tensor: &Tensor<D>) {
+    if on_gpu(tensor) {
+        let primitive = tensor
+            .clone()
+            .try_into_primitive::<Cube>()
+            .expect("a tensor on the GPU");
+        // A failed device is reported where a result is read.
+        let _ = primitive.client.flush();
     }
 }
 

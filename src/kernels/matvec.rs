@@ -1,34 +1,33 @@
-//! Matrix product with a single row: the decode step, bound by how fast the weights stream past.
+//! Products of a single row on a GPU: the decode step, bound by how fast the weights stream past.
 
 use burn::tensor::Tensor;
 
-use super::launch::{Fragment, Launch, Shader, fragment};
-use super::matmul::{Epilogue, Matrix, Params, matvec_grid, product_shader};
+use super::launch::{Shader, fragment, grid};
+use super::product::{self, Epilogue, Matrix, Parts, Prologue, tile_columns};
 
-/// Invocations a workgroup: 16 for each of four outputs.
-pub const WORKGROUP: usize = super::matmul::WORKGROUP;
+/// Columns of a workgroup.
+const COLUMNS: usize = 16;
+/// Columns that are written together stand so far apart.
+const PAIR: usize = 4;
 
-pub(super) fn shader(weights: Fragment, epilogue: Fragment) -> Shader {
-    product_shader(fragment!("matvec"), weights, epilogue)
+pub(super) fn shader(parts: &Parts) -> Shader {
+    product::shader(fragment!("matvec"), PAIR, parts)
 }
 
-/// `finish(x . weights^T)` on the GPU: `x` [1, depth], `weights` [cols, depth] -> [1, cols].
-pub fn matvec(x: &Tensor<2>, weights: &Matrix, epilogue: Epilogue<'_>) -> Tensor<2> {
-    let [rows, depth] = x.dims();
-    let [cols, weights_depth] = weights.dims();
+/// [`product()`](product::product) of one row by this kernel; not after a LayerNorm.
+pub fn matvec(
+    x: &Tensor<2>,
+    prologue: Prologue<'_>,
+    weights: &Matrix,
+    epilogue: Epilogue<'_>,
+) -> Tensor<2> {
     assert!(
-        rows == 1 && depth == weights_depth,
-        "matvec: x [{rows}, {depth}] against weights [{cols}, {weights_depth}]"
+        x.dims()[0] == 1 && !matches!(prologue, Prologue::LayerNorm { .. }),
+        "matvec: {} rows after {prologue:?}",
+        x.dims()[0]
     );
-    let params = Params {
-        rows: 1,
-        cols: cols as u32,
-        depth: depth as u32,
-    };
-    let launch = Launch::new(shader(weights.fragment(), epilogue.fragment()))
-        .tensor(x)
-        .output([1, cols]);
-    epilogue
-        .bind(weights.bind(launch))
-        .run_into(&params, matvec_grid(cols), 1)
+    let columns = tile_columns(weights.dims()[0], epilogue, PAIR);
+    let shader = shader(&Parts::new(weights, prologue, epilogue));
+    let grid = grid(columns.div_ceil(COLUMNS));
+    product::launch(shader, x, prologue, weights, epilogue, grid)
 }

@@ -10,40 +10,48 @@
 pub mod attention;
 pub mod attention_causal;
 pub mod attention_decode;
+pub mod attention_merge;
+pub mod copy;
 mod cpu;
 pub mod embed;
 pub mod launch;
 pub mod layer_norm;
 pub mod matmul;
+pub mod matmul_registers;
 pub mod matvec;
+pub mod multiply_add;
 pub mod normalise;
 pub mod patches;
 pub mod pixel_shuffle;
 pub mod positions;
+pub mod product;
 pub mod qk_norm;
 pub mod resize;
 pub mod rms_norm;
 pub mod rope;
 pub mod sample;
-pub mod swiglu;
 
 pub use attention::attention;
 pub use attention_causal::attention_causal;
 pub use attention_decode::attention_decode;
+pub use attention_merge::attention_merge;
+pub use copy::copy;
 pub use embed::embed;
 pub use layer_norm::layer_norm;
-pub use matmul::{Epilogue, Matrix, matmul};
+pub use matmul::matmul;
+pub use matmul_registers::matmul_registers;
 pub use matvec::matvec;
+pub use multiply_add::multiply_add;
 pub use normalise::normalise;
 pub use patches::patches;
 pub use pixel_shuffle::pixel_shuffle;
 pub use positions::positions;
+pub use product::{Epilogue, Matrix, Prologue, product};
 pub use qk_norm::qk_norm;
 pub use resize::resize;
 pub use rms_norm::rms_norm;
-pub use rope::rope;
+pub use rope::{HeadNorms, rope};
 pub use sample::{SampleParams, sample};
-pub use swiglu::swiglu;
 
 use launch::{Fragment, fragment};
 
@@ -55,21 +63,26 @@ const REDUCE: Fragment = fragment!("shared/reduce");
 /// Every shader in every variant that a model can ask for, for the lint; each paired with its workgroup size.
 pub fn all_shaders() -> Vec<(launch::Shader, usize)> {
     let mut all = Vec::new();
-    for weights in matmul::WEIGHTS {
-        for epilogue in matmul::EPILOGUES {
-            all.push((matmul::shader(weights, epilogue), matmul::WORKGROUP));
-            all.push((matvec::shader(weights, epilogue), matvec::WORKGROUP));
+    for parts in product::Parts::all() {
+        let mut product = |shader| all.push((shader, product::WORKGROUP));
+        product(matmul::shader(&parts));
+        product(matmul_registers::shader(1, &parts));
+        product(matmul_registers::shader(matmul_registers::ROWS, &parts));
+        if parts.fits_matvec() {
+            product(matvec::shader(&parts));
         }
+    }
+    for weights in product::WEIGHTS {
         all.push((embed::shader(weights), WORKGROUP));
     }
     for head_dim in [8, 16, 32, 64, 96, 128] {
         all.push((attention::shader(head_dim), attention::BLOCK));
         all.push((attention_causal::shader(head_dim), attention::BLOCK));
-        all.push((
-            attention_decode::shader(head_dim),
-            attention_decode::block(head_dim),
-        ));
-        all.push((rope::shader(head_dim), WORKGROUP));
+        all.push((attention_decode::shader(head_dim), attention_decode::BLOCK));
+        all.push((attention_merge::shader(head_dim), WORKGROUP));
+        for norm in [false, true] {
+            all.push((rope::shader(head_dim, norm), rope::workgroup(head_dim)));
+        }
     }
     for flag in [0, 1] {
         all.push((pixel_shuffle::shader(flag), WORKGROUP));
@@ -78,10 +91,11 @@ pub fn all_shaders() -> Vec<(launch::Shader, usize)> {
     all.push((layer_norm::shader(), layer_norm::WORKGROUP));
     all.push((rms_norm::shader(), layer_norm::WORKGROUP));
     all.push((qk_norm::shader(), WORKGROUP));
-    all.push((swiglu::shader(), WORKGROUP));
     all.push((patches::shader(14), WORKGROUP));
     all.push((positions::shader(), WORKGROUP));
     all.push((normalise::shader(), WORKGROUP));
     all.push((sample::shader(), sample::WORKGROUP));
+    all.push((copy::shader(), WORKGROUP));
+    all.push((multiply_add::shader(), WORKGROUP));
     all
 }

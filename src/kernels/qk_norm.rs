@@ -1,4 +1,4 @@
-//! RMSNorm in place on the queries or keys inside a fused projection (InternViT-6B, Qwen3).
+//! RMSNorm in place on the queries and the keys of a fused projection, each as wide as the model (InternViT-6B).
 
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
@@ -11,9 +11,6 @@ use super::{GRID, REDUCE, WORKGROUP};
 #[derive(Clone, Copy, NoUninit)]
 struct Params {
     rows: u32,
-    stride: u32,
-    offset: u32,
-    groups: u32,
     width: u32,
     eps: f32,
 }
@@ -22,38 +19,35 @@ pub(super) fn shader() -> Shader {
     Shader::new(&[GRID, REDUCE, fragment!("qk_norm")]).constant("WORKGROUP", WORKGROUP)
 }
 
-/// Normalises `groups` neighbouring slices of `weight`'s width from column `offset` of each row of `qkv` [rows, stride],
-/// each slice on its own. `qkv` is a fresh result of the caller, changed in place.
-pub fn qk_norm(qkv: &mut Tensor<2>, offset: usize, groups: usize, weight: &Tensor<1>, eps: f32) {
+/// Normalises the first and the second third of each row of `qkv` [rows, 3 * width], each with its weight [width]. `qkv` is a
+/// fresh result of the caller, changed in place.
+pub fn qk_norm(qkv: &mut Tensor<2>, weights: [&Tensor<1>; 2], eps: f32) {
     let [rows, stride] = qkv.dims();
-    let [width] = weight.dims();
+    let [width] = weights[0].dims();
     assert!(
-        offset + groups * width <= stride,
-        "qk_norm: {groups} slices of {width} from {offset} exceed the row of {stride}"
+        stride == 3 * width && weights[1].dims() == [width],
+        "qk_norm: qkv [{rows}, {stride}] against weights of {width}"
     );
     if on_gpu(qkv) {
-        let [offset, groups] = [offset as u32, groups as u32];
         let params = Params {
             rows: rows as u32,
-            stride: stride as u32,
-            offset,
-            groups,
             width: width as u32,
             eps,
         };
         Launch::new(shader())
             .tensor(qkv)
-            .tensor(weight)
-            .run(&params, grid(rows * groups as usize));
+            .tensor(weights[0])
+            .tensor(weights[1])
+            .run(&params, grid(2 * rows));
         return;
     }
-    let weight = cpu(weight);
-    let weight = elements::<f32>(&weight);
-    edit(qkv, |all| {
-        for row in all.chunks_exact_mut(stride) {
-            row[offset..offset + groups * width]
-                .chunks_exact_mut(width)
-                .for_each(|slice| normalise_slice(slice, weight, eps));
-        }
-    });
+    for (part, weight) in weights.into_iter().enumerate() {
+        let weight = cpu(weight);
+        let weight = elements::<f32>(&weight);
+        edit(qkv, |all| {
+            for row in all.chunks_exact_mut(stride) {
+                normalise_slice(&mut row[part * width..(part + 1) * width], weight, eps);
+            }
+        });
+    }
 }

@@ -1,10 +1,12 @@
-//! Rotary position embeddings (Su et al. 2021, rotate-half form) fused with the append to the KV cache.
+//! Rotary position embeddings (Su et al. 2021, rotate-half form), after a norm of the heads where the family has one (Qwen3),
+//! fused with the append to the KV cache.
 
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
-use super::launch::{Launch, Shader, cpu, edit, elements, fragment, grid, on_gpu};
-use super::{GRID, WORKGROUP};
+use super::launch::{Fragment, Launch, Shader, cpu, edit, elements, fragment, grid, on_gpu};
+use super::rms_norm::normalise_slice;
+use super::{GRID, REDUCE};
 use crate::language::cache::LayerCache;
 
 #[repr(C)]
@@ -15,17 +17,47 @@ struct Params {
     kv_heads: u32,
     start: u32,
     context: u32,
+    eps: f32,
 }
 
-pub(super) fn shader(head_dim: usize) -> Shader {
-    Shader::new(&[GRID, fragment!("rope")])
-        .constant("WORKGROUP", WORKGROUP)
+/// Invocations a head: the largest power of two that its pairs fill, for the tree of sums.
+pub(super) fn workgroup(head_dim: usize) -> usize {
+    1 << (head_dim / 2).clamp(1, 64).ilog2()
+}
+
+pub(super) fn shader(head_dim: usize, norm: bool) -> Shader {
+    let fragments: &[Fragment] = match norm {
+        true => &[
+            GRID,
+            REDUCE,
+            fragment!("shared/head_norm"),
+            fragment!("rope"),
+        ],
+        false => &[GRID, fragment!("shared/head_norm_none"), fragment!("rope")],
+    };
+    Shader::new(fragments)
+        .constant("WORKGROUP", workgroup(head_dim))
         .constant("HEAD_DIM", head_dim)
 }
 
-/// Rotates the queries of `qkv` [rows, (heads + 2 * kv_heads) * head_dim] in place and appends the rotated keys and the
-/// values to `cache` from position `start` on. `angles` [context, head_dim / 2, 2] holds (cos, sin).
-pub fn rope(qkv: &mut Tensor<2>, angles: &Tensor<3>, cache: &mut LayerCache, start: usize) {
+/// An RMSNorm of each query's and each key's head.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadNorms<'a> {
+    /// Of queries and of keys, [head_dim] each.
+    pub weights: [&'a Tensor<1>; 2],
+    /// Added to the mean square.
+    pub eps: f32,
+}
+
+/// Rotates the queries of `qkv` [rows, (heads + 2 * kv_heads) * head_dim], after `norms`, in place and appends the keys, treated
+/// the same, and the values to `cache` from position `start` on. `angles` [context, head_dim / 2, 2] holds (cos, sin).
+pub fn rope(
+    qkv: &mut Tensor<2>,
+    norms: Option<HeadNorms<'_>>,
+    angles: &Tensor<3>,
+    cache: &mut LayerCache,
+    start: usize,
+) {
     let [rows, stride] = qkv.dims();
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let heads = stride / head_dim - 2 * kv_heads;
@@ -50,14 +82,31 @@ pub fn rope(qkv: &mut Tensor<2>, angles: &Tensor<3>, cache: &mut LayerCache, sta
             kv_heads: kv_heads as u32,
             start: start as u32,
             context: context as u32,
+            eps: norms.map_or(0.0, |norms| norms.eps),
         };
-        Launch::new(shader(head_dim))
+        let mut launch = Launch::new(shader(head_dim, norms.is_some()))
             .tensor(qkv)
             .tensor(angles)
             .tensor(&cache.keys)
-            .tensor(&cache.values)
-            .run(&params, grid((rows * stride / 2).div_ceil(WORKGROUP)));
+            .tensor(&cache.values);
+        if let Some(norms) = norms {
+            launch = launch.tensor(norms.weights[0]).tensor(norms.weights[1]);
+        }
+        launch.run(&params, grid(rows * (heads + 2 * kv_heads)));
         return;
+    }
+    if let Some(HeadNorms { weights, eps }) = norms {
+        for (weight, slots) in weights.into_iter().zip([0..heads, heads..heads + kv_heads]) {
+            let weight = cpu(weight);
+            let weight = elements::<f32>(&weight);
+            edit(qkv, |all| {
+                for row in all.chunks_exact_mut(stride) {
+                    row[slots.start * head_dim..slots.end * head_dim]
+                        .chunks_exact_mut(head_dim)
+                        .for_each(|head| normalise_slice(head, weight, eps));
+                }
+            });
+        }
     }
     let table = cpu(angles);
     let angle = |row: usize| &elements::<f32>(&table)[(start + row) * head_dim..][..head_dim];

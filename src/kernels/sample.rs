@@ -72,19 +72,13 @@ pub fn sample(logits: &Tensor<2>, seen: &[u32], how: SampleParams) -> Tensor<1, 
             penalty: how.penalty,
             draw: how.draw,
         };
-        let seen = upload_words(
-            if seen.is_empty() {
-                vec![0]
-            } else {
-                seen.to_vec()
-            },
-            &device,
-        );
-        return Launch::new(shader())
-            .tensor(logits)
-            .ints(&seen)
-            .int_output(1)
-            .run_into_ints(&params, [1, 1, 1], 2);
+        let launch = Launch::new(shader()).tensor(logits);
+        // An upload would end the submission.
+        let launch = match seen {
+            [] => launch.int_output(1),
+            seen => launch.ints(&upload_words(seen.to_vec(), &device)),
+        };
+        return launch.int_output(1).run_into_ints(&params, [1, 1, 1], 2);
     }
     let values = cpu(logits);
     let mut values = elements::<f32>(&values).to_vec();

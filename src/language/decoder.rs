@@ -8,17 +8,19 @@ use super::rope::angles;
 use crate::config::LanguageConfig;
 use crate::error::Result;
 use crate::kernels::embed::Source;
+use crate::kernels::launch::submit;
 use crate::kernels::{
-    self, Epilogue, Matrix, attention_causal, attention_decode, qk_norm, rms_norm, rope, swiglu,
+    self, Epilogue, HeadNorms, Matrix, Prologue, attention_causal, attention_decode, product,
+    rms_norm, rope,
 };
-use crate::nn::{Linear, Loader};
+use crate::nn::{Linear, Loader, Norm};
 
 struct Layer {
-    attn_norm: Tensor<1>,             // [D]
+    attn_norm: Norm,                  // [D]
     qkv: Linear,                      // [(H + 2 Hkv) * hd, D], rows q | k | v
     qk_norms: Option<[Tensor<1>; 2]>, // [hd] each
     o_proj: Linear,                   // [D, H * hd]
-    mlp_norm: Tensor<1>,              // [D]
+    mlp_norm: Norm,                   // [D]
     gate_up: Linear,                  // [2F, D], rows gate | up
     down: Linear,                     // [D, F]
 }
@@ -46,7 +48,7 @@ impl Decoder {
         let mut layers = Vec::with_capacity(config.layers);
         for index in 0..config.layers {
             let name = |part: &str| format!("language.layers.{index}.{part}");
-            let attn_norm = loader.vector(&name("attn_norm.weight")).await?;
+            let attn_norm = loader.norm(&name("attn_norm"), false, config.eps).await?;
             let qkv = loader.linear(&name("attn.qkv"), config.qkv_bias).await?;
             let qk_norms = match config.qk_norm {
                 true => Some([
@@ -60,7 +62,7 @@ impl Decoder {
                 qkv,
                 qk_norms,
                 o_proj: loader.linear(&name("attn.o_proj"), false).await?,
-                mlp_norm: loader.vector(&name("mlp_norm.weight")).await?,
+                mlp_norm: loader.norm(&name("mlp_norm"), false, config.eps).await?,
                 gate_up: loader.linear(&name("mlp.gate_up"), false).await?,
                 down: loader.linear(&name("mlp.down"), false).await?,
             });
@@ -105,6 +107,9 @@ impl Decoder {
         };
         for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
             x = self.block(layer, &x, cache, start, angles);
+            if rows > 1 {
+                submit(&x);
+            }
         }
         cache.length = start + rows;
         let last = if rows == 1 {
@@ -113,11 +118,8 @@ impl Decoder {
             x.slice([rows - 1..rows, 0..width])
         };
         let last = rms_norm(&last, &self.norm, self.config.eps);
-        kernels::matmul(
-            &last,
-            self.lm_head.as_ref().unwrap_or(&self.embed_tokens),
-            Epilogue::None,
-        )
+        let lm_head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
+        product(&last, Prologue::None, lm_head, Epilogue::None)
     }
 
     /// The dispatches of one layer, in order.
@@ -129,27 +131,18 @@ impl Decoder {
         start: usize,
         angles: &Tensor<3>,
     ) -> Tensor<2> {
-        let LanguageConfig {
-            heads,
-            kv_heads,
-            head_dim,
-            eps,
-            ..
-        } = self.config;
-        let normed = rms_norm(x, &layer.attn_norm, eps);
-        let mut qkv = layer.qkv.forward(&normed);
-        if let Some([q_norm, k_norm]) = &layer.qk_norms {
-            qk_norm(&mut qkv, 0, heads, q_norm, eps);
-            qk_norm(&mut qkv, heads * head_dim, kv_heads, k_norm, eps);
-        }
-        rope(&mut qkv, angles, cache, start);
+        let mut qkv = layer.qkv.forward(x, layer.attn_norm.prologue());
+        let norms = layer.qk_norms.as_ref().map(|[q, k]| HeadNorms {
+            weights: [q, k],
+            eps: self.config.eps,
+        });
+        rope(&mut qkv, norms, angles, cache, start);
         let mixed = match x.dims()[0] {
             1 => attention_decode(&qkv, cache, start),
             _ => attention_causal(&qkv, cache, start),
         };
         let x = layer.o_proj.forward_residual(&mixed, x);
-        let normed = rms_norm(&x, &layer.mlp_norm, eps);
-        let gated = swiglu(&layer.gate_up.forward(&normed));
+        let gated = layer.gate_up.forward_swiglu(&x, layer.mlp_norm.prologue());
         layer.down.forward_residual(&gated, &x)
     }
 }

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 
 use crate::config::{NormKind, VisionConfig};
 use crate::error::Result;
-use crate::kernels::{attention, patches, positions, qk_norm};
+use crate::kernels::launch::submit;
+use crate::kernels::{Prologue, attention, patches, positions, qk_norm};
 use crate::nn::{Linear, Loader, Norm};
 
 struct Layer {
@@ -73,29 +74,28 @@ impl VisionEncoder {
 
     /// `pixel_values` [tiles, 3, S, S] -> the last hidden states [tiles * (1 + N), C], the class token first in each tile.
     pub fn forward(&self, pixel_values: &Tensor<4>) -> Tensor<2> {
-        let patches = self
-            .patch_embedding
-            .forward(&patches(pixel_values, self.config.patch_size));
+        let patches = self.patch_embedding.forward(
+            &patches(pixel_values, self.config.patch_size),
+            Prologue::None,
+        );
         let x = positions(&patches, &self.class_embedding, &self.position_embedding);
-        self.layers.iter().fold(x, |x, layer| self.block(layer, &x))
+        self.layers.iter().fold(x, |x, layer| {
+            let x = self.block(layer, &x);
+            submit(&x);
+            x
+        })
     }
 
     /// The dispatches of one layer, in order.
     fn block(&self, layer: &Layer, x: &Tensor<2>) -> Tensor<2> {
-        let VisionConfig {
-            hidden_size,
-            heads,
-            eps,
-            ..
-        } = self.config;
-        let mut qkv = layer.qkv.forward(&layer.norm1.forward(x));
+        let VisionConfig { heads, eps, .. } = self.config;
+        let mut qkv = layer.qkv.forward(x, layer.norm1.prologue());
         if let Some([q_norm, k_norm]) = &layer.qk_norms {
-            qk_norm(&mut qkv, 0, 1, q_norm, eps);
-            qk_norm(&mut qkv, hidden_size, 1, k_norm, eps);
+            qk_norm(&mut qkv, [q_norm, k_norm], eps);
         }
         let mixed = attention(&qkv, self.config.positions(), heads);
         let x = layer.proj.forward_scaled_residual(&mixed, &layer.ls1, x);
-        let hidden = layer.fc1.forward_gelu(&layer.norm2.forward(&x));
+        let hidden = layer.fc1.forward_gelu(&x, layer.norm2.prologue());
         layer.fc2.forward_scaled_residual(&hidden, &layer.ls2, &x)
     }
 }

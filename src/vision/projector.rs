@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::config::{ModelConfig, PixelShuffle};
 use crate::error::Result;
-use crate::kernels::pixel_shuffle;
+use crate::kernels::{Prologue, pixel_shuffle};
 use crate::nn::{Linear, Loader, Norm};
 
 /// PyTorch's default, in every checkpoint; not the encoder's epsilon.
@@ -33,9 +33,8 @@ impl Projector {
 
     /// Hidden states [tiles * (1 + N), C] -> visual tokens [tiles * N / 4, D].
     pub fn forward(&self, hidden: &Tensor<2>) -> Tensor<2> {
-        let tokens = self
-            .norm
-            .forward(&pixel_shuffle(hidden, self.side, self.transposed));
-        self.fc2.forward(&self.fc1.forward_gelu(&tokens))
+        let tokens = pixel_shuffle(hidden, self.side, self.transposed);
+        let widened = self.fc1.forward_gelu(&tokens, self.norm.prologue());
+        self.fc2.forward(&widened, Prologue::None)
     }
 }

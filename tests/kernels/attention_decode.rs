@@ -8,6 +8,9 @@ pub(crate) async fn check(device: &Device) {
         (14, 2, 64, 3, 64),
         (32, 32, 96, 70, 128),
         (16, 8, 128, 1_100, 2_048),
+        (4, 1, 64, 255, 256),
+        (4, 1, 64, 256, 300),
+        (2, 1, 256, 9_000, 9_001),
     ] {
         cached(device, [1, heads, kv_heads, head_dim, start, context]).await;
     }

@@ -1,33 +1,50 @@
-use pagelens::kernels::{Epilogue, Matrix, matmul};
+use burn::tensor::Tensor;
+use pagelens::kernels::{Epilogue, Matrix, Prologue, matmul, product as on_device};
 use pagelens::quant::{QuantKind, QuantizedMatrix};
 
 use crate::check::{Device, close, noise, on_cpu, tensor, values, wide};
 
 /// (rows, cols, depth): one block, ragged edges, one row, a row more than a tile, real widths; more than
 /// the CPU has in its caches at a time, both ways.
-const SHAPES: &[(usize, usize, usize)] = &[
-    (2, 1, 32),
+pub(crate) const SHAPES: &[(usize, usize, usize)] = &[
+    (2, 2, 32),
     (33, 31, 64),
     (1, 7, 32),
     (5, 96, 128),
     (65, 130, 96),
     (4, 300, 896),
-    (3, 33, 4096),
+    (3, 34, 4096),
     (12, 40, 1056),
     (12, 40, 1152),
-    (300, 9, 96),
+    (300, 10, 96),
 ];
 
+/// The CPU's product, and the GPU's kernel by its own name.
 pub(crate) async fn check(device: &Device) {
+    many_rows(
+        device,
+        match on_cpu(device) {
+            true => on_device,
+            false => matmul,
+        },
+    )
+    .await;
+}
+
+pub(crate) type Kernel = fn(&Tensor<2>, Prologue<'_>, &Matrix, Epilogue<'_>) -> Tensor<2>;
+
+/// Every shape by one kernel.
+pub(crate) async fn many_rows(device: &Device, kernel: Kernel) {
     for &(rows, cols, depth) in SHAPES {
-        product(device, rows, cols, depth, matmul).await;
+        product(device, [rows, cols, depth], 3, kernel).await;
     }
     // Widths that no block divides are dense.
     for (rows, cols, depth) in [(9, 5, 588), (1, 3, 12), (40, 34, 4)] {
         let (x, w) = (noise(rows * depth, 10), noise(cols * depth, 11));
         let weights = Matrix::dense(w.clone(), [cols, depth], device);
-        let got = values(matmul(
+        let got = values(kernel(
             &tensor(&x, [rows, depth], device),
+            Prologue::None,
             &weights,
             Epilogue::None,
         ))
@@ -35,22 +52,23 @@ pub(crate) async fn check(device: &Device) {
         close(
             &format!("dense [{rows}, {depth}] x [{cols}, {depth}]"),
             &got,
-            &multiply(&x, &w, depth),
+            &multiply(&wide(&x), &w, depth),
             1e-5,
         );
     }
 }
 
-/// Every storage and every epilogue of one shape.
+/// Every storage, every epilogue and the first `prologues` norms, on one shape.
 pub(crate) async fn product(
     device: &Device,
-    rows: usize,
-    cols: usize,
-    depth: usize,
-    kernel: impl Fn(&burn::tensor::Tensor<2>, &Matrix, Epilogue<'_>) -> burn::tensor::Tensor<2>,
+    [rows, cols, depth]: [usize; 3],
+    prologues: usize,
+    kernel: Kernel,
 ) {
+    const EPS: f32 = 1e-6;
     let (x, w) = (noise(rows * depth, 10), noise(cols * depth, 11));
     let (bias, scale, residual) = (noise(cols, 12), noise(cols, 13), noise(rows * cols, 14));
+    let (norm_weight, norm_bias) = (noise(depth, 15), noise(depth, 16));
     let quantized = |kind| QuantizedMatrix::quantize(kind, cols, depth, &w);
     let (q8, q4) = (quantized(QuantKind::Q8), quantized(QuantKind::Q4));
     let stored = [
@@ -63,55 +81,114 @@ pub(crate) async fn product(
         ("q4", q4.dequantize(), Matrix::packed(q4, device)),
     ];
     let x_tensor = tensor(&x, [rows, depth], device);
-    let (bias_tensor, scale_tensor) = (
-        tensor(&bias, [cols], device),
-        tensor(&scale, [cols], device),
-    );
+    let [bias_tensor, scale_tensor] = [&bias, &scale].map(|v| tensor(v, [cols], device));
+    let [norm_weight_tensor, norm_bias_tensor] =
+        [&norm_weight, &norm_bias].map(|v| tensor(v, [depth], device));
     let residual_tensor = tensor(&residual, [rows, cols], device);
-    for (name, dense, weights) in &stored {
-        let sums = multiply(&x, dense, depth);
-        let at = |f: &dyn Fn(f64, usize) -> f64| {
-            sums.iter()
-                .enumerate()
-                .map(|(i, &v)| f(v, i))
-                .collect::<Vec<_>>()
-        };
-        let b = |i: usize| f64::from(bias[i % cols]);
-        let epilogues: [(Epilogue<'_>, Vec<f64>); 5] = [
-            (Epilogue::None, sums.clone()),
-            (Epilogue::Bias(&bias_tensor), at(&|v, i| v + b(i))),
-            (Epilogue::BiasGelu(&bias_tensor), at(&|v, i| gelu(v + b(i)))),
-            (
-                Epilogue::Residual(&residual_tensor),
-                at(&|v, i| f64::from(residual[i]) + v),
-            ),
-            (
-                Epilogue::ScaledResidual {
-                    bias: &bias_tensor,
-                    layer_scale: &scale_tensor,
-                    residual: &residual_tensor,
-                },
-                at(&|v, i| f64::from(residual[i]) + f64::from(scale[i % cols]) * (v + b(i))),
-            ),
-        ];
-        for (index, (epilogue, want)) in epilogues.iter().enumerate() {
-            let got = values(kernel(&x_tensor, weights, *epilogue)).await;
-            close(
-                &format!("{name} [{rows}, {depth}] x [{cols}, {depth}], epilogue {index}"),
-                &got,
-                want,
-                if on_cpu(device) && *name != "f32" {
-                    2e-4
-                } else {
-                    1e-5
-                },
-            );
+    let norms = [
+        ("as they are", Prologue::None, wide(&x)),
+        (
+            "RMSNorm",
+            Prologue::RmsNorm {
+                weight: &norm_weight_tensor,
+                eps: EPS,
+            },
+            normed(&x, &norm_weight, None),
+        ),
+        (
+            "LayerNorm",
+            Prologue::LayerNorm {
+                weight: &norm_weight_tensor,
+                bias: &norm_bias_tensor,
+                eps: EPS,
+            },
+            normed(&x, &norm_weight, Some(&norm_bias)),
+        ),
+    ];
+    for (norm, prologue, x) in &norms[..prologues] {
+        // Storage, norm and epilogue know nothing of each other: not all go with all, each kernel is compiled for each.
+        let plain = matches!(prologue, Prologue::None);
+        for (name, dense, weights) in &stored[..if plain { 3 } else { 1 }] {
+            let sums = multiply(x, dense, depth);
+            let at = |f: &dyn Fn(f64, usize) -> f64| {
+                let all = sums.iter().enumerate();
+                all.map(|(i, &v)| f(v, i)).collect::<Vec<_>>()
+            };
+            let b = |i: usize| f64::from(bias[i % cols]);
+            let mut epilogues: Vec<(Epilogue<'_>, Vec<f64>)> =
+                vec![(Epilogue::BiasGelu(&bias_tensor), at(&|v, i| gelu(v + b(i))))];
+            if cols % 2 == 0 {
+                epilogues.push((Epilogue::SwiGlu, swiglu(&sums, cols)));
+            }
+            if plain {
+                epilogues.push((Epilogue::None, sums.clone()));
+            }
+            if plain && *name == "f32" {
+                let scaled = |v, i: usize| f64::from(residual[i]) + f64::from(scale[i % cols]) * v;
+                epilogues.extend([
+                    (Epilogue::Bias(&bias_tensor), at(&|v, i| v + b(i))),
+                    (
+                        Epilogue::Residual(&residual_tensor),
+                        at(&|v, i| f64::from(residual[i]) + v),
+                    ),
+                    (
+                        Epilogue::ScaledResidual {
+                            bias: &bias_tensor,
+                            layer_scale: &scale_tensor,
+                            residual: &residual_tensor,
+                        },
+                        at(&|v, i| scaled(v + b(i), i)),
+                    ),
+                ]);
+            }
+            for (epilogue, want) in &epilogues {
+                let got = values(kernel(&x_tensor, *prologue, weights, *epilogue)).await;
+                let epilogue = format!("{epilogue:?}");
+                let epilogue = epilogue.split(['(', ' ']).next().unwrap_or_default();
+                close(
+                    &format!("[{rows}, {depth}] {norm} x {name} [{cols}, {depth}], {epilogue}"),
+                    &got,
+                    want,
+                    match epilogue {
+                        _ if !on_cpu(device) || *name == "f32" => 1e-5,
+                        // Two sums of 16-bit products are multiplied.
+                        "SwiGlu" => 5e-4,
+                        _ => 2e-4,
+                    },
+                );
+            }
         }
     }
 }
 
-fn multiply(x: &[f32], w: &[f32], depth: usize) -> Vec<f64> {
-    let (x, w) = (wide(x), wide(w));
+/// RMSNorm of each row, or LayerNorm where there is a bias.
+fn normed(x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
+    let width = weight.len() as f64;
+    let mut rows = wide(x);
+    for row in rows.chunks_mut(weight.len()) {
+        let mean = bias.map_or(0.0, |_| row.iter().sum::<f64>() / width);
+        let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / width;
+        for (i, v) in row.iter_mut().enumerate() {
+            let shift = bias.map_or(0.0, |bias| f64::from(bias[i]));
+            *v = (*v - mean) / (variance + 1e-6).sqrt() * f64::from(weight[i]) + shift;
+        }
+    }
+    rows
+}
+
+fn swiglu(sums: &[f64], cols: usize) -> Vec<f64> {
+    let gated = |row: &[f64]| {
+        let (gate, up) = row.split_at(cols / 2);
+        gate.iter()
+            .zip(up)
+            .map(|(g, u)| g / (1.0 + (-g).exp()) * u)
+            .collect::<Vec<_>>()
+    };
+    sums.chunks(cols).flat_map(gated).collect()
+}
+
+fn multiply(x: &[f64], w: &[f32], depth: usize) -> Vec<f64> {
+    let w = wide(w);
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum();
     x.chunks(depth)
         .flat_map(|x| w.chunks(depth).map(move |w| dot(x, w)))

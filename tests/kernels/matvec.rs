@@ -1,29 +1,30 @@
-use pagelens::kernels::{Epilogue, matmul, matvec};
+use pagelens::kernels::{matvec, product as on_device};
 
-use crate::check::Device;
-use crate::matmul::product;
+use crate::check::{Device, on_cpu};
+use crate::matmul::{Kernel, product};
 
-/// The GPU kernel by its own name; on the CPU one row goes through matmul.
+/// The CPU's product, and the GPU's kernel by its own name; no LayerNorm comes before a single row.
 pub(crate) async fn check(device: &Device) {
-    let gpu = *device != Device::flex();
+    one_row(
+        device,
+        match on_cpu(device) {
+            true => on_device,
+            false => matvec,
+        },
+    )
+    .await;
+}
+
+/// Every shape of one row by one kernel.
+pub(crate) async fn one_row(device: &Device, kernel: Kernel) {
     for (cols, depth) in [
-        (1, 32),
+        (2, 32),
         (5, 64),
         (130, 96),
         (900, 896),
         (40, 4864),
         (262_200, 32),
     ] {
-        product(
-            device,
-            1,
-            cols,
-            depth,
-            |x, weights, epilogue: Epilogue<'_>| match gpu {
-                true => matvec(x, weights, epilogue),
-                false => matmul(x, weights, epilogue),
-            },
-        )
-        .await;
+        product(device, [1, cols, depth], 2, kernel).await;
     }
 }

@@ -5,11 +5,15 @@
 mod attention;
 mod attention_causal;
 mod attention_decode;
+mod attention_merge;
 mod check;
+mod copy;
 mod embed;
 mod layer_norm;
 mod matmul;
+mod matmul_registers;
 mod matvec;
+mod multiply_add;
 mod normalise;
 mod patches;
 mod pixel_shuffle;
@@ -20,7 +24,6 @@ mod resize;
 mod rms_norm;
 mod rope;
 mod sample;
-mod swiglu;
 
 use pagelens::gpu::Compute;
 use wasm_bindgen::prelude::*;

@@ -1,10 +1,8 @@
 //! `pagelens bench`.
 
 use pagelens::Result;
-use pagelens::engine::Model;
 use pagelens::engine::bench::{BenchOptions, Measurement, Shape, bench};
 use pagelens::gpu::{Compute, DeviceChoice};
-use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
 
@@ -32,6 +30,9 @@ pub(crate) struct Args {
     /// Leave out the page of seven tiles.
     #[arg(long)]
     no_page: bool,
+    /// Leave out the kernels by themselves.
+    #[arg(long)]
+    no_kernels: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -39,43 +40,29 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let shipped = Checkpoint::open(Source::Folder(crate::shipped()?)).await?;
-    let checkpoint = match args.shape {
-        Shape::Tiny => shipped,
-        shape => {
-            let config = shape.apply(shipped.config());
-            shipped.with_noise(config)
-        }
-    };
     let compute = Compute::open(args.device).await?;
-    eprintln!("running on the {compute}");
-    let (bar, mut progress) = crate::bar("making weights");
-    let model = Model::load(
-        &checkpoint,
-        compute,
-        Precisions::all(args.weights),
-        &mut progress,
-    )
-    .await?;
-    bar.finish_and_clear();
+    let device = compute.to_string();
+    eprintln!("running on the {device}");
     let options = BenchOptions {
         repeats: args.repeats.into(),
         prompts: args.prompts.clone(),
         contexts: args.contexts.clone(),
         tokens: 8,
         page: !args.no_page,
+        kernels: !args.no_kernels,
     };
     let mut all = Vec::new();
-    bench(&model, &options, |measured| {
+    let report = |measured| {
         if !args.json {
             print(&measured);
         }
         all.push(measured);
-    })
-    .await?;
+    };
+    bench(shipped, args.shape, args.weights, compute, &options, report).await?;
     if args.json {
         println!(
             "{}",
-            serde_json::json!({ "device": model.compute.to_string(), "measurements": all })
+            serde_json::json!({ "device": device, "measurements": all })
         );
     }
     Ok(())
@@ -87,10 +74,23 @@ fn print(measured: &Measurement) {
         ms,
         rate,
         unit,
+        share,
     } = measured;
-    if unit.is_empty() {
-        println!("{name:30} {ms:12.1} ms");
-    } else {
-        println!("{name:30} {ms:12.1} ms {rate:10.1} {unit}");
-    }
+    let time = match *ms {
+        0.0 => String::new(),
+        ms if ms < 10.0 => format!("{ms:.3} ms"),
+        ms => format!("{ms:.1} ms"),
+    };
+    let rate = match unit.is_empty() {
+        true => String::new(),
+        false => format!("{rate:.1} {unit}"),
+    };
+    let share = match *share {
+        0.0 => String::new(),
+        share => format!("{:.0} % of the peak", share * 100.0),
+    };
+    println!(
+        "{}",
+        format!("{name:36} {time:>12} {rate:>18} {share:>16}").trim_end()
+    );
 }

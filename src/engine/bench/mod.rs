@@ -1,4 +1,6 @@
-//! How fast a model is on a device, from its parts to a whole answer. The weights may be noise: speed is in the sizes.
+//! How fast a model is on a device, from its kernels to a whole answer. The weights may be noise: speed is in the sizes.
+
+mod kernels;
 
 use std::str::FromStr;
 
@@ -13,8 +15,13 @@ use crate::chat::prompt::Prompt;
 use crate::chat::{Message, Part, Role};
 use crate::config::{LanguageConfig, ModelConfig, NormKind, VisionConfig};
 use crate::error::{Error, Result};
+use crate::gpu::Compute;
 use crate::kernels::embed::Source;
+use crate::kernels::launch::dispatches;
 use crate::language::cache::KvCache;
+use crate::nn::Precisions;
+use crate::quant::Precision;
+use crate::weights::Checkpoint;
 
 /// The sizes of a published model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,41 +105,87 @@ pub struct BenchOptions {
     pub tokens: usize,
     /// Whether a page of seven tiles is asked about.
     pub page: bool,
+    /// Whether each kernel is measured by itself.
+    pub kernels: bool,
 }
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measurement {
-    /// What was done.
+    /// What was done, or counted.
     pub name: String,
-    /// Median milliseconds.
+    /// Median milliseconds; 0 where nothing was timed.
     pub ms: f64,
-    /// What that comes to, in `unit`; 0 where there is none.
+    /// What that comes to, or the count, in `unit`; 0 where there is none.
     pub rate: f64,
-    /// `GFLOP/s` or `tokens/s`.
+    /// `GFLOP/s`, `GB/s`, `tokens/s`, `MB`, `dispatches`, or nothing.
     pub unit: &'static str,
+    /// `rate` as a fraction of the peak that was measured first; 0 where there is none.
+    pub share: f64,
 }
 
-/// Measures `model`; each line goes to `report` as it is known.
-///
-/// # Errors
-///
-/// [`Error::DeviceLost`] where the device fails.
-pub async fn bench(
-    model: &Model,
-    options: &BenchOptions,
-    mut report: impl FnMut(Measurement),
-) -> Result<()> {
-    let mut line = |name: String, mut times: Vec<f64>, work: f64, unit| {
-        times.sort_by(f64::total_cmp);
-        let ms = times[times.len() / 2];
-        let rate = work / (ms / 1e3);
-        report(Measurement {
-            name,
+impl Measurement {
+    fn new(name: &str, ms: f64, rate: f64, unit: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
             ms,
             rate,
             unit,
-        });
+            share: 0.0,
+        }
+    }
+}
+
+/// Loads a model of `shape` with its weights in one precision, and measures it; each line goes to `report` as it is known.
+/// `shipped` is the model that ships: what its config leaves open, and its tokenizer, are the others' too.
+///
+/// # Errors
+///
+/// What is wrong with `shipped`, and [`Error::DeviceLost`] where the device fails.
+pub async fn bench(
+    shipped: Checkpoint,
+    shape: Shape,
+    weights: Precision,
+    compute: Compute,
+    options: &BenchOptions,
+    mut report: impl FnMut(Measurement),
+) -> Result<()> {
+    let config = shape.apply(shipped.config());
+    let checkpoint = match shape {
+        Shape::Tiny => shipped,
+        _ => shipped.with_noise(config.clone()),
+    };
+    if options.kernels {
+        kernels::kernels(
+            &config,
+            weights,
+            &compute.device,
+            options.repeats,
+            &mut report,
+        )
+        .await?;
+    }
+    let began = Instant::now();
+    let precisions = Precisions::all(weights);
+    let model = Model::load(&checkpoint, compute, precisions, &mut |_, _| {}).await?;
+    report(Measurement::new("load", elapsed(began), 0.0, ""));
+    parts(&model, options, &mut report).await?;
+    if let Some(bytes) = peak_memory() {
+        let name = "memory at most, without the GPU's";
+        report(Measurement::new(name, 0.0, bytes as f64 / 1e6, "MB"));
+    }
+    Ok(())
+}
+
+/// Measures what a model is used for.
+async fn parts(
+    model: &Model,
+    options: &BenchOptions,
+    report: &mut impl FnMut(Measurement),
+) -> Result<()> {
+    let mut line = |name: String, times: Vec<f64>, work: f64, unit| {
+        let ms = median(times);
+        report(Measurement::new(&name, ms, work / (ms / 1e3), unit));
     };
 
     let side = model.config.vision.image_size;
@@ -147,6 +200,9 @@ pub async fn bench(
         }
     }
     line("encode a tile".to_owned(), times, flops / 1e9, "GFLOP/s");
+    let before = dispatches();
+    wait(model.encode(&tile, 0).1).await?;
+    let encoding = dispatches() - before;
 
     let fits =
         |length: &&usize| **length + options.tokens * (options.repeats + 1) < model.context();
@@ -168,6 +224,7 @@ pub async fn bench(
         );
     }
 
+    let mut counts = vec![("a tile".to_owned(), encoding as f64)];
     for &context in options.contexts.iter().filter(fits) {
         let mut session = Session::new();
         let ids = (0..context as u32)
@@ -184,6 +241,7 @@ pub async fn bench(
         session.prefill(model, prompt, &[], limits, Instant::now())?;
         session.forget_stops();
         let mut times = Vec::new();
+        let before = dispatches();
         for warm in 0..=options.repeats {
             let began = Instant::now();
             for _ in 0..options.tokens {
@@ -193,7 +251,10 @@ pub async fn bench(
                 times.push(elapsed(began) / options.tokens as f64);
             }
         }
+        let count =
+            (dispatches() - before) as f64 / (options.tokens * (options.repeats + 1)) as f64;
         line(format!("a token at {context}"), times, 1.0, "tokens/s");
+        counts.push((format!("a token at {context}"), count));
     }
 
     if options.page {
@@ -229,7 +290,30 @@ pub async fn bench(
             line(name.to_owned(), vec![elapsed(began)], 0.0, "");
         }
     }
+    if model.compute.adapter.is_some() {
+        for (name, count) in counts {
+            report(Measurement::new(&name, 0.0, count, "dispatches"));
+        }
+    }
     Ok(())
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// The most bytes that this process has held, or a page's engine its WebAssembly memory; `None` where the system does not say.
+fn peak_memory() -> Option<u64> {
+    #[cfg(target_arch = "wasm32")]
+    return Some(65_536 * core::arch::wasm32::memory_size(0) as u64);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kilobytes * 1024)
+    }
 }
 
 fn elapsed(began: Instant) -> f64 {

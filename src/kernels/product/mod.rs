@@ -1,0 +1,190 @@
+//! The matrix product with dense or block-quantized weights, a norm before and an epilogue after: where nearly all the
+//! arithmetic is. Three kernels make it on a GPU; [`product`] chooses one.
+
+mod epilogue;
+mod matrix;
+mod prologue;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Tensor;
+use bytemuck::NoUninit;
+
+pub use epilogue::Epilogue;
+pub use matrix::Matrix;
+pub(super) use matrix::WEIGHTS;
+pub use prologue::Prologue;
+
+use super::cpu::stored::{self, Stored};
+use super::launch::{Fragment, Launch, Shader, cpu, cpu_words, elements, fragment, on_gpu, upload};
+use super::{GRID, matmul, matmul_registers, matvec};
+
+/// Invocations a workgroup, in every kernel of the family.
+pub(super) const WORKGROUP: usize = 64;
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+pub(super) struct Params {
+    rows: u32,
+    cols: u32,
+    depth: u32,
+    eps: f32,
+}
+
+/// Whether products avoid barriers: set where the adapter is software, which pays for one what a GPU pays for hundreds of
+/// multiplications.
+static WITHOUT_BARRIERS: AtomicBool = AtomicBool::new(false);
+
+/// Chooses the kernels of products on the GPU from now on: those in registers alone, or those with workgroup memory.
+pub fn avoid_barriers(yes: bool) {
+    WITHOUT_BARRIERS.store(yes, Ordering::Relaxed);
+}
+
+/// `epilogue(prologue(x) . weights^T)`: `x` [rows, depth], `weights` [cols, depth] -> [rows, cols], or [rows, cols / 2] with
+/// [`Epilogue::SwiGlu`].
+pub fn product(
+    x: &Tensor<2>,
+    prologue: Prologue<'_>,
+    weights: &Matrix,
+    epilogue: Epilogue<'_>,
+) -> Tensor<2> {
+    let [rows, depth] = x.dims();
+    if on_gpu(x) {
+        let kernel = match (rows, prologue) {
+            _ if WITHOUT_BARRIERS.load(Ordering::Relaxed) => matmul_registers,
+            (1, Prologue::None | Prologue::RmsNorm { .. }) => matvec,
+            _ => matmul,
+        };
+        return kernel(x, prologue, weights, epilogue);
+    }
+    let [cols, _] = checked(x, weights);
+    let x = prologue.apply(x);
+    let product = match weights {
+        Matrix::Dense { values, .. } => x.matmul(values.clone().transpose()),
+        Matrix::Packed {
+            kind,
+            words,
+            scales,
+            ..
+        } => {
+            let device = x.device();
+            let (x, words, scales) = (cpu(&x), cpu_words(words), cpu_words(scales));
+            let weights = Stored {
+                kind: *kind,
+                depth,
+                words: elements(&words),
+                scales: bytemuck::cast_slice(elements::<u32>(&scales)),
+            };
+            let product = stored::product(elements(&x), weights, cols);
+            upload(product, [rows, cols], &device)
+        }
+    };
+    epilogue.apply(product)
+}
+
+/// The dims of `weights`, [cols, depth], where they fit `x`.
+fn checked(x: &Tensor<2>, weights: &Matrix) -> [usize; 2] {
+    let ([rows, depth], [cols, weights_depth]) = (x.dims(), weights.dims());
+    assert!(
+        depth == weights_depth && depth % 4 == 0,
+        "product: x [{rows}, {depth}] against weights [{cols}, {weights_depth}]"
+    );
+    [cols, depth]
+}
+
+/// A kernel of the family: x at 0, out at 1, the weights and scales at 2 and 3, then the prologue's and the epilogue's tensors.
+/// `pair` is how far apart in a tile the columns stand that are written together.
+pub(super) fn shader(main: Fragment, pair: usize, parts: &Parts) -> Shader {
+    let mut fragments = vec![
+        GRID,
+        fragment!("shared/product"),
+        parts.weights,
+        parts.prologue,
+    ];
+    fragments.extend_from_slice(parts.epilogue);
+    fragments.push(main);
+    Shader::new(&fragments)
+        .constant("WORKGROUP", WORKGROUP)
+        .constant("PAIR", pair)
+        .constant("WEIGHTS", 2)
+        .constant("PROLOGUE", 4)
+        .constant("EPILOGUE", 4 + parts.prologue_tensors)
+}
+
+/// What a kernel is composed with.
+pub(super) struct Parts {
+    weights: Fragment,
+    prologue: Fragment,
+    prologue_tensors: usize,
+    epilogue: &'static [Fragment],
+}
+
+impl Parts {
+    pub(super) fn new(weights: &Matrix, prologue: Prologue<'_>, epilogue: Epilogue<'_>) -> Self {
+        Self {
+            weights: weights.fragment(),
+            prologue: prologue.fragment(),
+            prologue_tensors: prologue.tensors(),
+            epilogue: epilogue.fragments(),
+        }
+    }
+
+    /// Whether [`matvec`] can be composed so.
+    pub(super) fn fits_matvec(&self) -> bool {
+        self.prologue_tensors < 2
+    }
+
+    /// Every composition, for the lint; a norm comes before a bias, GELU or SwiGLU, never before a residual.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let compositions = WEIGHTS.into_iter().flat_map(|weights| {
+            let prologues = prologue::FRAGMENTS.into_iter().enumerate();
+            prologues.flat_map(move |(tensors, prologue)| {
+                epilogue::FRAGMENTS.into_iter().map(move |epilogue| Self {
+                    weights,
+                    prologue,
+                    prologue_tensors: tensors,
+                    epilogue,
+                })
+            })
+        });
+        compositions.filter(|parts| {
+            parts.prologue_tensors == 0
+                || !parts.epilogue[1..]
+                    .iter()
+                    .any(|f| f.name.ends_with("residual"))
+        })
+    }
+}
+
+/// Dispatches a kernel of the family over `grid`.
+pub(super) fn launch(
+    shader: Shader,
+    x: &Tensor<2>,
+    prologue: Prologue<'_>,
+    weights: &Matrix,
+    epilogue: Epilogue<'_>,
+    grid: [usize; 3],
+) -> Tensor<2> {
+    let [cols, depth] = checked(x, weights);
+    let rows = x.dims()[0];
+    let params = Params {
+        rows: rows as u32,
+        cols: cols as u32,
+        depth: depth as u32,
+        eps: prologue.eps(),
+    };
+    let launch = Launch::new(shader)
+        .tensor(x)
+        .output([rows, epilogue.width(cols)]);
+    epilogue
+        .bind(prologue.bind(weights.bind(launch)))
+        .run_into(&params, grid, 1)
+}
+
+/// Columns of the tiles that make `cols` outputs, where pairs stand `pair` apart.
+pub(super) fn tile_columns(cols: usize, epilogue: Epilogue<'_>, pair: usize) -> usize {
+    match epilogue {
+        Epilogue::SwiGlu => (cols / 2).next_multiple_of(pair) * 2,
+        _ => cols,
+    }
+}
