@@ -88,7 +88,7 @@ fn smollm2_says_what_transformers_says_on_the_same_weights() {
 /// What 8-bit weights, made of the file's 4-bit ones, may cost.
 #[test]
 fn smollm2_says_nearly_the_same_with_8_bit_weights() {
-    assert!(agreement(Precision::Q8) >= 0.9);
+    assert!(agreement(Precision::Q8) >= 0.97);
 }
 
 /// For every 20 lines a digest of their ids, and of their decoded texts.
