@@ -83,11 +83,11 @@ button.plain:hover { color: var(--text); background: color-mix(in srgb, var(--te
 .missing { padding: .5rem .75rem; border-radius: calc(var(--inner) * .6); background: color-mix(in srgb, var(--danger) 7%, var(--background)); color: var(--text); font-size: .8125rem; }
 .look { color: var(--muted); font-size: .8125rem; }
 .look > div { display: flex; flex-wrap: wrap; gap: .125rem .375rem; }
-.look .control { flex-direction: column; gap: .125rem; padding: .25rem .5rem 0; }
+.look .control { flex-flow: column nowrap; gap: .125rem; padding: .25rem .5rem 0; }
 .look label { display: flex; align-items: center; gap: .625rem; }
-.look input { flex: 1 1 5rem; min-width: 0; min-height: 1.5rem; accent-color: var(--accent); }
+.look input { flex: 1 1 3rem; width: 3rem; min-width: 0; min-height: 1.5rem; accent-color: var(--accent); }
 .look :is(output, .facts) { font-variant-numeric: tabular-nums; }
-.look output { flex: none; min-width: 6.5em; text-align: end; }
+.look output { flex: none; min-width: 6.5em; text-align: end; white-space: nowrap; }
 .tray { display: flex; align-items: flex-end; justify-content: space-between; gap: .75rem; }
 .tray > button { flex: none; font-size: .8125rem; min-height: 2rem; }
 .thumbnails { position: relative; flex: 1; display: flex; gap: .5rem; min-width: 0; margin: -.375rem; padding: .375rem; overflow-x: auto; scrollbar-width: thin; }
