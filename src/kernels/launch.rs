@@ -21,6 +21,8 @@ use cubecl::prelude::{KernelDefinition, KernelId, KernelMetadata};
 use cubecl::server::{KernelArguments, MetadataBindingInfo};
 use cubecl::{CubeCount, CubeDim, CubeKernel, PrecompiledSource};
 
+use crate::error::{Error, Result};
+
 /// One WGSL file, named for the pipeline key.
 #[derive(Clone, Copy, Debug)]
 pub struct Fragment {
@@ -292,6 +294,19 @@ pub(crate) fn submit<const D: usize>(tensor: &Tensor<D>) {
         // A failed device is reported where a result is read.
         let _ = primitive.client.flush();
     }
+}
+
+/// Waits until the GPU is done with all that is dispatched; nothing on the CPU.
+pub(crate) async fn finish<const D: usize>(tensor: &Tensor<D>) -> Result<()> {
+    if !on_gpu(tensor) {
+        return Ok(());
+    }
+    let primitive = tensor
+        .clone()
+        .try_into_primitive::<Cube>()
+        .expect("a tensor on the GPU");
+    let done = primitive.client.sync().await;
+    done.map_err(|_| Error::DeviceLost)
 }
 
 /// WebGPU's limit of workgroups in one dimension.

@@ -4,7 +4,8 @@
 //! - one stem, three files: `shaders/x.wgsl`, `src/kernels/x.rs`, `tests/kernels/x.rs`;
 //! - the wrapper takes tensors, returns a tensor and asserts the shapes, naming the dims;
 //! - [`launch`] is the only file that touches the GPU API; a shader's constants are its pipeline key;
-//! - the CPU twin computes the same from contiguous slices; it is what runs where there is no usable GPU;
+//! - the CPU twin computes the same from contiguous slices; it is what runs where there is no usable GPU; the three kernels of
+//!   [`product()`](product::product) share one, those of a single row's attention another;
 //! - tests compare both with a naive f64 loop that shares no code with either.
 
 pub mod attention;

@@ -17,7 +17,7 @@ use crate::config::{LanguageConfig, ModelConfig, NormKind, VisionConfig};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
 use crate::kernels::embed::Source;
-use crate::kernels::launch::dispatches;
+use crate::kernels::launch::{dispatches, finish};
 use crate::language::cache::KvCache;
 use crate::nn::Precisions;
 use crate::quant::Precision;
@@ -235,7 +235,8 @@ async fn parts(
             images: Vec::new(),
         };
         let limits = GenerateOptions {
-            max_tokens: options.tokens * (options.repeats + 1),
+            // One more than are made: the last of an answer is not decoded.
+            max_tokens: options.tokens * (options.repeats + 1) + 1,
             ..GenerateOptions::default()
         };
         session.prefill(model, prompt, &[], limits, Instant::now())?;
@@ -322,6 +323,7 @@ fn elapsed(began: Instant) -> f64 {
 
 /// Waits until a device is done with a tensor.
 async fn wait(tensor: Tensor<2>) -> Result<()> {
+    finish(&tensor).await?;
     let corner = tensor.slice([0..1, 0..1]).into_data_async().await;
     corner.map(drop).map_err(|_| Error::DeviceLost)
 }
