@@ -81,8 +81,10 @@ fn of_qwen(vocab: &[u8], merges: &[u8]) -> Result<Vocabulary> {
     for (token, id) in ids {
         place(&mut tokens, id, token, VOCAB)?;
     }
-    let merges =
-        std::str::from_utf8(merges).map_err(|_| VocabularyDefect::Utf8 { at: 0 }.of(MERGES))?;
+    let merges = std::str::from_utf8(merges).map_err(|error| {
+        let at = error.valid_up_to();
+        VocabularyDefect::Utf8 { at }.of(MERGES)
+    })?;
     let lines = merges
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with("#version"));
@@ -100,19 +102,14 @@ fn of_qwen(vocab: &[u8], merges: &[u8]) -> Result<Vocabulary> {
 /// The tokenizer.json of a GGUF file.
 pub(super) fn of_gguf(file: &str, architecture: &str, metadata: &Section) -> Result<Vec<u8>> {
     let key = |name: &str| format!("tokenizer.ggml.{name}");
+    let missing = |name: &str| VocabularyDefect::MissingList { key: key(name) }.of(file);
     let list = |name: &str| -> Result<&[Value]> {
         let found = metadata.get(&key(name)).and_then(Value::as_array);
-        found.map(Vec::as_slice).ok_or_else(|| {
-            let key = key(name);
-            VocabularyDefect::MissingList { key }.of(file)
-        })
+        found.map(Vec::as_slice).ok_or_else(|| missing(name))
     };
     let texts = |name: &str| -> Result<Vec<&str>> {
         let texts: Option<_> = list(name)?.iter().map(Value::as_str).collect();
-        texts.ok_or_else(|| {
-            let key = key(name);
-            VocabularyDefect::MissingList { key }.of(file)
-        })
+        texts.ok_or_else(|| missing(name))
     };
     let tokens = texts("tokens")?;
     let types = list("token_type")?;
