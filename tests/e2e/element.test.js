@@ -85,7 +85,7 @@ async function accessible(page, state) {
 }
 
 onPage("one click on the sample loads the model and answers; before it, no byte of the model is fetched", async ({ page, sample, answers, timings, preview, device, part, listen, events, ask }) => {
-  await page.getByRole("button", { name: "Load model (3.0 MB)" }).waitFor();
+  await page.getByRole("button", { name: "Load model (9.0 MB)" }).waitFor();
   assert.deepEqual(server.log.filter(({ path }) => /worker|pkg|shard/.test(path)), []);
   await listen();
   await sample.click();
@@ -191,7 +191,7 @@ onPage("stop while loading gives the question back, and asking again loads again
   await choose({ "a.png": png(10, 10) });
   await field.fill("What is it?");
   await field.press("Enter");
-  await page.getByText("Loading the model: 0.8 MB of 3.0 MB").waitFor();
+  await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
   await stop.click();
   release();
   await page.getByRole("button", { name: /Load model/ }).waitFor();
@@ -208,7 +208,7 @@ onPage("load by the button, with a bar that only grows; cancel; load", async ({ 
   const load = page.getByRole("button", { name: /Load model/ });
   const release = server.hold();
   await load.click();
-  await page.getByText("Loading the model: 0.8 MB of 3.0 MB").waitFor();
+  await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
   assert.equal(await part("progress").getAttribute("value"), "0.2");
   await page.getByRole("button", { name: "Cancel" }).click();
   release();
@@ -339,7 +339,7 @@ for (const [name, viewport] of /** @type {const} */ ([["390x844", { width: 390, 
       await look("1-empty");
       const release = server.hold();
       await sample.click();
-      await page.getByText("Loading the model: 0.8 MB of 3.0 MB").waitFor();
+      await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
       await look("2-loading");
       release();
       await timings.waitFor();
