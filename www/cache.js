@@ -138,7 +138,9 @@ export class Entry {
   async put(file, bytes) {
     const stored = await Stored.open(this.#folder, file, { size: bytes.length, tag: await sha256(bytes) });
     if (stored === null) return;
-    for (let index = 0; index < stored.count; index++) await stored.put(index, bytes.slice(index * CHUNK, (index + 1) * CHUNK));
+    for (let index = 0; index < stored.count; index++) {
+      if ((await stored.get(index)) === null) await stored.put(index, bytes.slice(index * CHUNK, (index + 1) * CHUNK));
+    }
     stored.close();
   }
 

@@ -237,6 +237,7 @@ export class Download {
         await this.#check(open, index, part.bytes);
         await open.stored?.put(index, part.bytes);
         open.counted.add(index);
+        this.#report();
         return part.bytes;
       } catch (error) {
         this.#done -= arrived;

@@ -163,7 +163,7 @@ async function load({ id, model, cache, options }) {
     const plan = files.plan;
     return pkg.Engine.load({ ...files, plan: (spans, weighed) => plan(spans, (fit = weighed)) }, { ...options, name }, report);
   });
-  const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength };
+  const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength ?? 0 };
   return options.device === "auto" && info.device === "cpu" ? { ...info, adapter: await adapterName() } : info;
 }
 

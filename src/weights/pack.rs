@@ -160,6 +160,16 @@ impl Pack {
     pub(super) async fn weight(&self, source: &Source, spec: &TensorSpec) -> Result<(Weight, u64)> {
         let pieces = &self.pieces[&spec.name];
         let mut weight = Weight::empty(spec, pieces[0].kind);
+        // Room at once, since growing copies; but not for more than the shards could hold at half a byte an element.
+        let stored: u64 = self
+            .manifest
+            .shards
+            .iter()
+            .map(|shard| shard.file.size)
+            .sum();
+        if spec.shape.iter().map(|&dim| dim as u64).product::<u64>() / 2 <= stored {
+            weight.reserve(spec.shape[0]);
+        }
         let (mut rows, mut read) = (0, 0);
         for piece in pieces {
             let (held, bytes) = self.shard(source, piece.shard).await?;

@@ -69,7 +69,7 @@ inPage(
     return { info: it.info, chunks: await collect(stream) };
   },
   ({ info, chunks }) => {
-    assert.deepEqual(info, { model: "mock", device: "cpu", adapter: "", max_tiles: 12, image_size: 448, context: 4096, fit: { verdict: "fits" }, heap: undefined });
+    assert.deepEqual(info, { model: "mock", device: "cpu", adapter: "", max_tiles: 12, image_size: 448, context: 4096, fit: { verdict: "fits", vision: 1, language: 1 }, heap: 0 });
     assert.equal(new Set(chunks.map((/** @type {any} */ chunk) => chunk.id)).size, 1);
     for (const chunk of chunks) {
       assert.equal(chunk.object, "chat.completion.chunk");

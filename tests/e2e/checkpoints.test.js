@@ -51,7 +51,7 @@ function answer(page, options) {
   return page.evaluate(async (options) => {
     const { createEngine } = await import(/** @type {string} */ ("/pagelens.js"));
     const phases = /** @type {string[]} */ ([]);
-    const engine = await createEngine({ device: "cpu", ...options, onProgress: (/** @type {any} */ { phase }) => phases.at(-1) !== phase && phases.push(phase) });
+    const engine = await createEngine({ device: "cpu", ...options, onProgress: (/** @type {any} */ { phase }) => phases.includes(phase) || phases.push(phase) });
     const canvas = Object.assign(document.createElement("canvas"), { width: 60, height: 40 });
     canvas.getContext("2d")?.fillRect(10, 10, 20, 20);
     const messages = [{ role: "user", content: [{ type: "image", image: canvas }, { type: "text", text: "Read it." }] }];

@@ -9,7 +9,7 @@ import { brotliCompressSync } from "node:zlib";
 import { accessible } from "./accessible.js";
 import { forget, launch, open } from "./browser.js";
 import { png } from "./png.js";
-import { serve } from "./server.js";
+import { chunkBytes, serve, shardBytes } from "./server.js";
 
 const pictures = process.env.SCREENSHOTS ?? join(tmpdir(), "pagelens-screenshots");
 
@@ -79,7 +79,7 @@ function parts(page) {
 }
 
 onPage("one click on the sample loads the model and answers; before it, no byte of the model is fetched", async ({ page, sample, answers, timings, preview, device, part, listen, events, ask }) => {
-  await page.getByRole("button", { name: "Load model (3.0 MB)" }).waitFor();
+  await page.getByRole("button", { name: "Load model (9.0 MB)" }).waitFor();
   assert.deepEqual(server.log.filter(({ path }) => /worker|pkg|shard/.test(path)), []);
   await listen();
   await sample.click();
@@ -102,7 +102,7 @@ onPage("one click on the sample loads the model and answers; before it, no byte 
 
 onPage("the page before any consent is at most 300 KB as it travels", async ({ page }) => {
   await page.reload();
-  await page.getByRole("button", { name: "Load model (3.0 MB)" }).waitFor();
+  await page.getByRole("button", { name: "Load model (9.0 MB)" }).waitFor();
   const files = [...new Set(server.log.filter(({ status }) => status === 200).map(({ path }) => path))];
   const sizes = await Promise.all(files.map(async (path) => brotliCompressSync(Buffer.from(await (await fetch(new URL(path, server.url))).arrayBuffer())).length));
   const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -194,7 +194,7 @@ onPage("stop while loading gives the question back, and asking again loads again
   await choose({ "a.png": png(10, 10) });
   await field.fill("What is it?");
   await field.press("Enter");
-  await page.getByText("Loading the model: 0.8 MB of 3.0 MB").waitFor();
+  await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
   await stop.click();
   release();
   await page.getByRole("button", { name: /Load model/ }).waitFor();
@@ -211,8 +211,8 @@ onPage("load by the button, with a bar that only grows; cancel; load", async ({ 
   const load = page.getByRole("button", { name: /Load model/ });
   const release = server.hold();
   await load.click();
-  await page.getByText("Loading the model: 0.8 MB of 3.0 MB").waitFor();
-  assert.equal(await part("progress").getAttribute("value"), "0.2");
+  await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
+  assert.equal(await part("progress").getAttribute("value"), String(0.8 * (chunkBytes / shardBytes)));
   await page.getByRole("button", { name: "Cancel" }).click();
   release();
   await load.click();
@@ -388,7 +388,7 @@ for (const [width, height, colorScheme, language] of looks) {
     await look("1-empty");
     const release = server.hold();
     await sample.click();
-    await page.getByText(zh ? "正在加载模型：0.8 MB / 3.0 MB" : "Loading the model: 0.8 MB of 3.0 MB").waitFor();
+    await page.getByText(zh ? "正在加载模型：4.2 MB / 9.0 MB" : "Loading the model: 4.2 MB of 9.0 MB").waitFor();
     await look("2-loading");
     release();
     await timings.waitFor();

@@ -1,4 +1,5 @@
 use burn::tensor::Tensor;
+use pagelens::config::LanguageConfig;
 use pagelens::kernels::{HeadNorms, rope};
 use pagelens::language::cache::LayerCache;
 use pagelens::language::rope::angles;
@@ -67,7 +68,7 @@ async fn case(
     rope(
         &mut qkv,
         norm.then_some(norms),
-        &angles(context, head_dim, 1e6, device),
+        &angles(context, &config(head_dim), false, device),
         &mut cache,
         start,
     );
@@ -101,5 +102,25 @@ async fn case(
             &expected,
             1e-5,
         );
+    }
+}
+
+/// Of it only the head's size and the base count here.
+fn config(head_dim: usize) -> LanguageConfig {
+    LanguageConfig {
+        vocab_size: 0,
+        hidden_size: 0,
+        intermediate_size: 0,
+        layers: 0,
+        heads: 0,
+        kv_heads: 0,
+        head_dim,
+        eps: 1e-6,
+        rope_theta: 1e6,
+        max_positions: 0,
+        long_rope: None,
+        qkv_bias: false,
+        qk_norm: false,
+        tied_embeddings: true,
     }
 }

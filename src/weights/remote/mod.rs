@@ -5,6 +5,7 @@
 
 mod address;
 mod http;
+mod listing;
 mod store;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,11 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 pub use self::address::{Address, HOST, Place};
 
 use self::http::{Answer, Client, Facts, said};
+use self::listing::{Entry, list};
 use self::store::{Stored, io};
 use super::pack::{CHUNK, sha256};
 use super::plan::{Listed, Plan};
@@ -29,8 +29,6 @@ use crate::error::{Error, Result};
 const CONNECTIONS: usize = 4;
 /// Times that a chunk is asked for.
 const ATTEMPTS: u32 = 5;
-/// The host's list of a repository's files, kept for when it cannot be reached.
-const LISTING: &str = ".listing.json";
 
 /// A folder of a server, through a folder of the cache.
 #[derive(Debug)]
@@ -44,35 +42,6 @@ pub struct Remote {
     files: Mutex<BTreeMap<String, Option<Arc<Mutex<Stored>>>>>,
     /// Held while the folder is in use, so that no other process writes to it.
     _lock: File,
-}
-
-/// A file of a repository by its content.
-#[derive(Debug, Clone)]
-struct Entry {
-    facts: Facts,
-    /// Known where the host keeps the file by it.
-    sha256: Option<String>,
-}
-
-/// The host's answer about a revision.
-#[derive(Deserialize)]
-struct Revision {
-    sha: String,
-    siblings: Vec<Sibling>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Sibling {
-    rfilename: String,
-    size: Option<u64>,
-    blob_id: Option<String>,
-    lfs: Option<Lfs>,
-}
-
-#[derive(Deserialize)]
-struct Lfs {
-    sha256: Option<String>,
 }
 
 /// Where models are kept if nobody says otherwise: `PAGELENS_CACHE`, or `pagelens` in the user's cache folder.
@@ -367,39 +336,6 @@ impl Remote {
         files.insert(name.into(), file.clone());
         Ok(file)
     }
-}
-
-/// The commit that a revision stands for and its files by content. Hosts that list nothing are taken as they are.
-fn list(
-    client: &Client,
-    folder: &Path,
-    host: &str,
-    id: &str,
-    revision: &str,
-) -> Result<(String, Option<BTreeMap<String, Entry>>)> {
-    let kept = folder.join(LISTING);
-    let url = format!("{host}/api/models/{id}/revision/{revision}?blobs=true");
-    let answer = match again(|| client.whole(&url)) {
-        Ok(answer) => answer,
-        // Only what is kept can be read without the host, and that has its own hashes.
-        Err(error) => Some(std::fs::read(&kept).map_err(|_| error)?),
-    };
-    let parsed = answer.as_deref().and_then(|bytes| {
-        let revision: Revision = serde_json::from_slice(bytes).ok()?;
-        let entry = |sibling: Sibling| {
-            let sha256 = sibling.lfs.and_then(|lfs| lfs.sha256);
-            let tag = sha256.clone().or(sibling.blob_id)?;
-            let size = sibling.size?;
-            let facts = Facts { size, tag };
-            Some((sibling.rfilename, Entry { facts, sha256 }))
-        };
-        let listing: Option<BTreeMap<_, _>> = revision.siblings.into_iter().map(entry).collect();
-        Some((revision.sha, listing))
-    });
-    if let (Some(_), Some(bytes)) = (&parsed, &answer) {
-        std::fs::write(&kept, bytes).map_err(|error| io(&kept, &error))?;
-    }
-    Ok(parsed.unwrap_or_else(|| (revision.to_owned(), None)))
 }
 
 /// Keeps every chunk of a body that begins at the file's first byte, as far as they are missing.
