@@ -155,24 +155,19 @@ pub async fn bench(
         Shape::Tiny => shipped,
         _ => shipped.with_noise(config.clone()),
     };
-    if options.kernels {
-        kernels::kernels(
-            &config,
-            weights,
-            &compute.device,
-            options.repeats,
-            &mut report,
-        )
-        .await?;
-    }
     let began = Instant::now();
     let precisions = Precisions::all(weights);
+    let device = compute.device.clone();
     let model = Model::load(&checkpoint, compute, precisions, &mut |_, _| {}).await?;
     report(Measurement::new("load", elapsed(began), 0.0, ""));
     parts(&model, options, &mut report).await?;
     if let Some(bytes) = peak_memory() {
         let name = "memory at most, without the GPU's";
         report(Measurement::new(name, 0.0, bytes as f64 / 1e6, "MB"));
+    }
+    // Last, so that their own tensors are not in the memory above.
+    if options.kernels {
+        kernels::kernels(&config, weights, &device, options.repeats, &mut report).await?;
     }
     Ok(())
 }
