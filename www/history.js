@@ -1,5 +1,6 @@
 /** Conversations kept on this device, in IndexedDB. Nothing is kept unless the page's author asked for it. */
 
+import { deleteModel, listModels } from "./cache.js";
 import { PageLensError } from "./error.js";
 
 /** @typedef {import("./conversation.js").Kept} Kept */
@@ -62,8 +63,9 @@ export async function forget(id) {
   await run("readwrite", (store) => store.delete(id));
 }
 
-/** Deletes every conversation, and whatever else this site's caches keep of the model. */
+/** Deletes every conversation, every model that is kept, and whatever else this site's caches hold of them. */
 export async function forgetAll() {
   await run("readwrite", (store) => store.clear());
+  for (const { id } of await listModels()) await deleteModel(id);
   for (const name of (await globalThis.caches?.keys()) ?? []) if (name.startsWith(NAME)) await caches.delete(name);
 }

@@ -236,9 +236,13 @@ onPage("a conversation is kept over a reload, gone on with, and deleted; clearin
   assert.equal(await part("earlier").locator("li").count(), 2);
   await page.getByRole("button", { name: "Delete echo:another" }).click();
   await page.waitForFunction(() => document.querySelector("page-lens")?.shadowRoot?.querySelectorAll(".earlier li").length === 1);
+  const models = () => page.evaluate(async (path) => (await (await import(path)).listModels()).length, "/pagelens.js");
+  assert.equal(await models(), 1);
   await menu("Clear everything");
   await page.locator("page-lens .menu button", { hasText: "Really clear" }).click();
   await part("earlier").waitFor({ state: "hidden" });
+  await page.getByText("Everything that was kept on this device is deleted.").waitFor({ state: "attached" });
+  assert.equal(await models(), 0);
   await page.reload();
   await page.getByRole("button", { name: /Load model \(/ }).waitFor();
   assert.equal(await part("earlier").isVisible(), false);
