@@ -1,10 +1,11 @@
-"""Draws the log of the reader's training: losses, and what it gets right of what its examples show.
+"""Draws the log of the reader's training: losses, what it gets right of its examples, and of held-out pages.
 
 python -m pagelens_training.curves --run runs/reader --out reader.svg
 """
 
 import argparse
 import csv
+import math
 from pathlib import Path
 
 import matplotlib
@@ -22,11 +23,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "reader.svg")
     options = parser.parse_args()
     with (options.run / "log.csv").open() as file:
-        log = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        log = [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(file)]
     figure, panels = pyplot.subplots(2, 1, figsize=(8, 6), sharex=True, layout="constrained")
     for panel, names, label in zip(panels, (("loss", "answer_loss"), ("characters", "cells", "answers")), ("loss", "right")):
-        for name in names:
-            panel.plot([row["step"] for row in log], [row[name] for row in log], label=name.replace("_", " "))
+        for name, colour in zip(names, ("C0", "C1", "C2")):
+            panel.plot([row["step"] for row in log], [row[name] for row in log], colour, label=name.replace("_", " "))
+            looks = [(row["step"], row[f"held_out_{name}"]) for row in log if row.get(f"held_out_{name}", math.nan) >= 0]
+            if looks:
+                panel.plot(*zip(*looks), f"{colour}o--", label=f"{name}, held out")
         panel.set_ylabel(label)
         panel.grid(alpha=0.3)
         panel.legend()

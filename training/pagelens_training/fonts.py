@@ -34,9 +34,9 @@ STYLES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
-    """One font file."""
+    """One font file; a face is itself alone, which is quick to hash."""
 
     family: str
     style: str

@@ -116,7 +116,8 @@ class Slots(nn.Module):
         none = target == self.none
         keep = none & (torch.rand(none.shape, device=none.device) < 0.25 * hit.sum() / none.sum().clamp(min=1))
         queries = self.heads(self.norm(features)).unflatten(-1, (self.slots, -1))
-        others = torch.randint(len(table), (self.NEGATIVES,), device=target.device)
+        everything = torch.arange(len(table), device=target.device)
+        others = torch.randint(len(table), (self.NEGATIVES,), device=target.device) if self.training else everything
         known, place = torch.cat([target[hit], target[keep], others]).unique(return_inverse=True)
         losses, right, first = [], torch.zeros((), device=target.device), 0
         for chosen in (hit, keep):

@@ -13,17 +13,24 @@ import math
 import time
 from dataclasses import astuple
 from pathlib import Path
+from random import Random
 
 import torch
 
+from .documents import held_out
+from .documents.examples import conversation, example
 from .documents.stream import Knobs, Stream
 from .documents.vocabulary import Vocabulary
 from .optimiser import Optimiser
-from .reader import SIZES, Reader, collate
+from .reader import SIZES, Batch, Reader, collate
 
 HERE = Path(__file__).parent.parent
 START = HERE / "reader.pt"  # weights to go on from on a new machine
-COLUMNS = ("step", "seconds", "loss", "answer_loss", "characters", "cells", "answers", "rate", "cells_per_s")
+COLUMNS = (
+    "step", "seconds", "loss", "answer_loss", "characters", "cells", "answers", "rate", "cells_per_s",
+    "held_out_characters", "held_out_cells", "held_out_answers",
+)  # fmt: skip
+LOOK = 250  # steps between looks at what the average of the weights gets right of held-out pages
 WARM_UP = 100
 STAGES = ("see", "converse", "together")
 
@@ -55,6 +62,24 @@ def fast_type(device: torch.device) -> torch.dtype:
             a @ b
         times[kind] = time.monotonic() - begin
     return min(times, key=lambda kind: times[kind])
+
+
+def unseen(vocabulary: Vocabulary, chinese: float, most_tiles: int, longest: int, count: int = 24) -> list[Batch]:
+    """Pages in typefaces that training never draws, with conversations: the same ones every time."""
+    batches = []
+    for number in range(count):
+        random = Random(f"unseen {number}")
+        page = held_out.page(random, "generator", "zh" if number < chinese * count else "en")
+        one = example(page, conversation(random, page, longest, vocabulary), vocabulary, most_tiles, random, 0.05)
+        batches.append(collate([one], vocabulary.none))
+    return batches
+
+
+@torch.no_grad()
+def look(average: Reader, batches: list[Batch], device: torch.device) -> list[float]:
+    """What is right of characters, of cells' tokens and of answers' tokens."""
+    counts = sum(average(batch.to(device)).counts for batch in batches)
+    return (counts[0::2] / counts[1::2]).tolist()
 
 
 def main() -> None:
@@ -107,6 +132,7 @@ def main() -> None:
             torch.save(state, options.run / f"{name}.new")
             (options.run / f"{name}.new").replace(options.run / f"{name}.pt")
 
+    pages = unseen(vocabulary, options.chinese, options.most_tiles, options.longest)
     begin = mark = saved = time.monotonic()
     first, waited = step, 0.0
     counts, losses, answers, cells = torch.zeros(6, device=device), [], [], 0
@@ -142,11 +168,12 @@ def main() -> None:
             shares = (counts[0::2] / counts[1::2]).tolist()
             mean = [torch.stack(part).mean().item() if part else math.nan for part in (losses, answers)]
             row = [step, f"{seconds + now - begin:.0f}", *(f"{v:.4f}" for v in (*mean, *shares, rate)), f"{cells / (now - mark):.0f}"]
+            row += [f"{v:.4f}" for v in look(average, pages, device)] if step % LOOK == 0 or done else [""] * 3
             with log.open("a") as file:
                 csv.writer(file).writerow(row)
             print(*(f"{k}={v}" for k, v in zip(COLUMNS, row)), f"{waited / (now - mark):.0%} waiting", flush=True)
             counts.zero_()
-            losses, answers, cells, waited, mark = [], [], 0, 0.0, now
+            losses, answers, cells, waited, mark = [], [], 0, 0.0, time.monotonic()
         if done or now - saved > 300:
             save(now)
             saved = now

@@ -21,7 +21,7 @@ from .pillow import Sheet, Type, colours, typefaces
 from .vocabulary import Vocabulary
 
 CELL = 2 * PATCH
-POOL, USES = 192, 4
+POOL, USES = 1500, 3  # so many that a band is forgotten before it comes again
 ROWS = (2, 3, 4, 4, 6)  # heights in cells
 SIZES = (11, 46)  # of type, in pixels of the tile
 PATTERNS = ("#", "##", "###", "####", "#,###.##", "##.##", "###.##", "####-##-##", "##/##/####", "##:##", "+## ### ### ####", "@#####", "@@-####", "##%", "#@#@#@#@")
@@ -72,9 +72,8 @@ def band(random: Random, texts: Texts, chinese: float) -> Page:
         type_ = Type(random.choice((body, body, bold)), spare, max(9, int(log_uniform(random, SIZES[0] * scale, most))), ink)
         x = random.uniform(-1, 1.5) * type_.size
         while x < width:
-            run, text = type_, texts.one(lang)
-            while text and x + run.width(text) > width + 0.3 * run.size:
-                text = text[:-1].rstrip()
+            run = type_
+            text = run.fitting(texts.one(lang), width + 0.3 * run.size - x).rstrip()
             if not text:
                 break
             if random.random() < 0.1:  # on a ground of its own

@@ -19,10 +19,10 @@ from .document import Page
 from .effects import photograph
 
 
-def page(random: Random, renderer: str) -> Page:
-    """A new document's picture."""
+def page(random: Random, renderer: str, lang: str | None = None) -> Page:
+    """A new document's picture, in either language if none is named."""
     while True:
-        document = kinds.build(random)
+        document = kinds.build(random, lang=lang)
         try:
             return pdf.render(document, random) if renderer == "pdf" else photograph(pillow.render(document, random, held_out=True), random)
         except ValueError:  # too long for a page in the style that was drawn

@@ -43,6 +43,14 @@ class Type:
         """Of a line, in pixels."""
         return sum(_advance(self.of(c), self.size, c) for c in text)
 
+    def fitting(self, text: str, width: float) -> str:
+        """The longest beginning of the text that is no wider."""
+        for end, c in enumerate(text):
+            width -= _advance(self.of(c), self.size, c)
+            if width < 0:
+                return text[:end]
+        return text
+
 
 @functools.cache
 def _drawn(face: Face, character: str) -> bool:

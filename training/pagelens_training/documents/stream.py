@@ -17,7 +17,7 @@ from .tasks import Turn
 from .vocabulary import Vocabulary
 
 HTML_SHARE = 0.25
-POOL, USES = 64, 6
+POOL, USES = 256, 4  # so many that a page is forgotten before it comes again
 MOST_TILES = 0.7  # share of pages cut into as many tiles as are allowed, as in use
 
 

@@ -44,7 +44,7 @@ def noun(key: str, lang: str) -> str:
     return f"{name} of {of}" if lang == "en" else f"{of}的{name}"
 
 
-def _asked(random: Random, key: str, lang: str) -> str:
+def ask(random: Random, key: str, lang: str) -> str:
     base, _, row = key.partition(":")
     fact = FACTS[base]
     own = [template.replace("{row}", row) for template in (fact.ask_row if row else fact.ask).get(lang, ())]
@@ -62,7 +62,7 @@ def field(random: Random, page: Page, lang: str) -> Turn | None:
     if not page.document.facts:
         return None
     key = random.choice(tuple(page.document.facts))
-    return Turn(_asked(random, key, lang), page.document.facts[key], "field", "exact", lang)
+    return Turn(ask(random, key, lang), page.document.facts[key], "field", "exact", lang)
 
 
 def missing(random: Random, page: Page, lang: str) -> Turn | None:
@@ -70,7 +70,7 @@ def missing(random: Random, page: Page, lang: str) -> Turn | None:
     if not page.document.absent:
         return None
     key = random.choice(page.document.absent)
-    return Turn(_asked(random, key, lang), NOT_STATED[lang], "missing", "exact", lang)
+    return Turn(ask(random, key, lang), NOT_STATED[lang], "missing", "exact", lang)
 
 
 def stated(random: Random, page: Page, lang: str) -> Turn | None:
