@@ -385,8 +385,9 @@ fn gguf_files_answer_with_pictures_and_without() {
     let folder = Path::new("tests/golden/gguf/original-qwen2");
     let path = |file: &str| folder.join(file).display().to_string();
     let (model, mmproj) = (path("model.gguf"), path("mmproj.gguf"));
-    let checkpoint = ask(Path::new("tests/golden/original-qwen2"), &[]);
-    let pair = ask(Path::new(&model), &["--mmproj", &mmproj]);
+    let q8 = ["--weights", "q8"];
+    let checkpoint = ask(Path::new("tests/golden/original-qwen2"), &q8);
+    let pair = ask(Path::new(&model), &["--mmproj", &mmproj, "--weights", "q8"]);
     assert_eq!(pair["text"], checkpoint["text"]);
     assert_eq!(pair["image_tokens"], checkpoint["image_tokens"]);
 
