@@ -38,7 +38,8 @@ export function createPageLens(options) {
     await (await made)?.dispose();
     made = null;
   };
-  return Object.assign(() => new PageLensModel(options.model, engine), { dispose });
+  const id = typeof options.model === "string" ? options.model : "picked files";
+  return Object.assign(() => new PageLensModel(id, engine), { dispose });
 }
 
 /** @implements {LanguageModelV4} */
