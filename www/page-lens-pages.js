@@ -42,6 +42,7 @@ export class PagesView {
   #zoom = h("button", { type: "button", class: "plain", part: "zoom", ariaPressed: "false" }, icon("zoom"));
   #detail = h("input", { type: "range", id: "detail", part: "detail", min: "1", max: String(MOST_TILES), step: "1" });
   #detailOut = h("output", {});
+  /** Whether a user has moved the control. */ chosen = false;
   #facts = h("p", { class: "facts", part: "seen-facts" });
   #control = h("div", { class: "control", hidden: true });
   #look = h("div", { class: "look", hidden: true });
@@ -70,7 +71,10 @@ export class PagesView {
     this.#clear.onclick = () => actions.clear();
     this.#image.onload = () => this.#draw();
     this.#image.onerror = () => this.#noPreview();
-    this.#detail.oninput = () => this.#draw();
+    this.#detail.oninput = () => {
+      this.chosen = true;
+      this.#draw();
+    };
     this.#seen.onclick = () => this.#toggle(this.#seen, !this.seeing);
     this.#zoom.onclick = () => {
       const zoomed = this.#preview.classList.toggle("zoomed");
@@ -93,7 +97,7 @@ export class PagesView {
     this.#draw();
   }
 
-  /** Most tiles of a page. */
+  /** Most tiles of a page, as the control says. */
   get detail() {
     return Number(this.#detail.value);
   }

@@ -259,7 +259,7 @@ export class PageLensElement extends HTMLElement {
       this.#engine = engine;
       this.#giveBack = giveBack;
       this.#idle();
-      if (!this.hasAttribute("max-tiles")) this.#view.pages.detail = engine.info.max_tiles;
+      if (!this.hasAttribute("max-tiles") && !this.#view.pages.chosen) this.#view.pages.detail = engine.info.max_tiles;
       this.#view.pages.know(engine.info.image_size, null);
       this.#view.say((words) => words.loaded(this.#where(engine.info)(words)));
       this.#resolveReady(engine.info);
