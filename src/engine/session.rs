@@ -1,6 +1,7 @@
 //! A conversation, and the one decode loop: [`Session::start`] prefills what is new, [`Session::next`] makes a token.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use burn::tensor::Tensor;
@@ -92,7 +93,7 @@ impl Session {
         let mut keys: Vec<PictureKey> = Vec::with_capacity(pictures.len());
         for picture in pictures {
             let key = (Sha256::digest(&picture.bytes).into(), tiling.max_tiles);
-            if !self.pictures.contains_key(&key) {
+            if let Entry::Vacant(unseen) = self.pictures.entry(key) {
                 let options = DecodeOptions {
                     name: picture.name.clone(),
                     ..DecodeOptions::default()
@@ -106,7 +107,7 @@ impl Session {
                     }
                     visual.push(model.encode(&pixel_values, tile).1);
                 }
-                self.pictures.insert(key, Tensor::cat(visual, 0));
+                unseen.insert(Tensor::cat(visual, 0));
             }
             keys.push(key);
         }

@@ -25,7 +25,7 @@ pub(super) fn shader(head_dim: usize) -> Shader {
 /// A kernel on the shared flash-attention core: keys and values of a chunk fill 16 KiB of workgroup memory at most.
 pub(super) fn flash_shader(main: Fragment, head_dim: usize) -> Shader {
     assert!(
-        head_dim % 4 == 0 && head_dim <= 256,
+        head_dim.is_multiple_of(4) && head_dim <= 256,
         "attention: heads of {head_dim} are no multiple of 4 up to the kernel's 256"
     );
     Shader::new(&[fragment!("shared/attention_core"), main])

@@ -28,7 +28,7 @@ const MOST_PARTS: usize = 32;
 
 pub(super) fn shader(head_dim: usize) -> Shader {
     assert!(
-        head_dim % 4 == 0 && head_dim <= 4 * BLOCK,
+        head_dim.is_multiple_of(4) && head_dim <= 4 * BLOCK,
         "attention_decode: heads of {head_dim}"
     );
     Shader::new(&[fragment!("attention_decode")])

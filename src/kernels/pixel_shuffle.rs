@@ -25,7 +25,7 @@ pub fn pixel_shuffle(x: &Tensor<2>, side: usize, transposed: bool) -> Tensor<2> 
     let [rows, width] = x.dims();
     let length = 1 + side * side;
     assert!(
-        rows % length == 0 && side % 2 == 0,
+        rows.is_multiple_of(length) && side.is_multiple_of(2),
         "pixel_shuffle: {rows} rows are no tiles of 1 + {side}^2"
     );
     let (tiles, blocks) = (rows / length, side / 2);

@@ -43,7 +43,7 @@ impl Stored<'_> {
             QuantKind::Q4 => {
                 let pairs = integers.as_chunks_mut::<2>().0.iter_mut().zip(bytes);
                 pairs.for_each(|(two, byte)| {
-                    *two = [i32::from(byte & 15) - 8, i32::from(byte >> 4) - 8]
+                    *two = [i32::from(byte & 15) - 8, i32::from(byte >> 4) - 8];
                 });
             }
         }
