@@ -1,6 +1,9 @@
 //! Every kernel against a naive f64 loop, on the CPU device and on a GPU adapter. The same checks run in Chromium through
 //! `web.rs`. A software Vulkan driver is adapter enough; without any the GPU half fails, it is never skipped.
-#![expect(clippy::print_stdout, reason = "a failing test shows what was printed before it")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a failing test shows what was printed before it"
+)]
 
 mod attention;
 mod attention_causal;

@@ -89,7 +89,10 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     }
 }
 
-fn request(lines: &mut impl BufRead) -> Option<(bool, String, Option<(u64, u64)>)> {
+/// Whether it is a HEAD, the path, and the range that is asked for.
+type Request = (bool, String, Option<(u64, u64)>);
+
+fn request(lines: &mut impl BufRead) -> Option<Request> {
     let (mut first, mut range) = (String::new(), None);
     lines.read_line(&mut first).ok()?;
     let mut words = first.split(' ');
