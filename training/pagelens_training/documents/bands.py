@@ -5,7 +5,6 @@ A page is mostly blank and set in one typeface; every cell of a band holds text,
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -55,7 +54,7 @@ class Texts:
 
 @cache
 def _words() -> list[str]:
-    return [word for word in Path(WORDS).read_text().split() if word.isascii() and 1 < len(word) < 15]
+    return [word for word in WORDS.read_text().split() if word.isascii() and 1 < len(word) < 15]
 
 
 def band(random: Random, texts: Texts, chinese: float) -> Page:
