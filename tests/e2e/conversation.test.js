@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { launch, open } from "./browser.js";
+import { forget, launch, open } from "./browser.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
 import { wordsOf } from "../../www/words.js";
@@ -30,8 +30,7 @@ function onPage(name, body, expected) {
   test(name, async () => {
     const { page, close } = await open(browser.context);
     try {
-      const devtools = await page.context().newCDPSession(page);
-      await devtools.send("Storage.clearDataForOrigin", { origin: new URL(server.url).origin, storageTypes: "indexeddb,local_storage" });
+      await forget(page, server.url);
       await page.goto(server.url);
       await body({ page, ...parts(page) });
       await close(expected);
