@@ -99,7 +99,7 @@ def collate(examples: list[Example], pad: int) -> Batch:
 class Slots(nn.Module):
     """Reads classes off features: heads that share one embedding of the classes; not exported."""
 
-    NEGATIVES = 768  # classes told apart from those of the batch, which are told apart from each other
+    NEGATIVES = 256  # classes told apart from those of the batch, which are told apart from each other
 
     def __init__(self, width: int, slots: int, classes: nn.Embedding, none: int):
         super().__init__()

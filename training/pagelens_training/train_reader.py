@@ -10,12 +10,15 @@ import argparse
 import copy
 import csv
 import math
+import tempfile
 import time
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
 import torch
+from torch import distributed
 
 from .documents import held_out
 from .documents.examples import conversation, example
@@ -33,6 +36,7 @@ COLUMNS = (
 LOOK = 250  # steps between looks at what the average of the weights gets right of held-out pages
 WARM_UP = 100
 STAGES = ("see", "converse", "together")
+MEETING = 1800  # seconds after which a process that waits for another gives up
 
 
 def stage(step: int, lengths: list[int]) -> tuple[str, float]:
@@ -75,10 +79,37 @@ def unseen(vocabulary: Vocabulary, chinese: float, most_tiles: int, longest: int
     return batches
 
 
+@dataclass
+class Team:
+    """Processes that train one model, each on batches of its own. They begin with the same weights and take the same steps."""
+
+    rank: int
+    size: int
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Over all processes."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+        return values
+
+    def mean_gradients(self, reader: Reader) -> None:
+        """Of all processes. A parameter that no process has a gradient for keeps none."""
+        if self.size == 1:
+            return
+        parameters = list(reader.parameters())
+        present = self.sum(torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device))
+        some = [p for p, count in zip(parameters, present.tolist()) if count]
+        for p in some:
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+        together = self.sum(torch.cat([p.grad.flatten() for p in some])) / self.size
+        for p, mean in zip(some, together.split([p.numel() for p in some])):
+            p.grad.copy_(mean.view_as(p))
+
+
 @torch.no_grad()
-def look(average: Reader, batches: list[Batch], device: torch.device) -> list[float]:
-    """What is right of characters, of cells' tokens and of answers' tokens."""
-    counts = sum(average(batch.to(device)).counts for batch in batches)
+def look(average: Reader, batches: list[Batch], device: torch.device, team: Team) -> list[float]:
+    """What is right of characters, of cells' tokens and of answers' tokens; each process looks at its share of the pages."""
+    counts = team.sum(sum(average(batch.to(device)).counts for batch in batches[team.rank :: team.size]))
     return (counts[0::2] / counts[1::2]).tolist()
 
 
@@ -90,17 +121,35 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs=3, default=(12_000, 12_000, 6_000), metavar=STAGES, help="of each stage, across runs")
     parser.add_argument("--again", action="store_true", help="take the weights alone: the schedule starts anew")
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long, saved")
-    parser.add_argument("--cells", type=int, default=1536, help="in a batch")
+    parser.add_argument("--cells", type=int, default=1536, help="in a process's batch")
     parser.add_argument("--most-tiles", type=int, default=6, help="of a page, thumbnail not counted")
     parser.add_argument("--longest", type=int, default=600, help="tokens of a conversation, pictures not counted")
     parser.add_argument("--chinese", type=float, default=0.5, help="share of pages")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--processes", type=int, default=1, help="that train; on a CPU two of one thread do more than one of two")
+    parser.add_argument("--workers", type=int, default=1, help="that make batches, of each process")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of each process")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--muon", type=float, default=0.02)
     parser.add_argument("--adam", type=float, default=1.5e-3)
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
+    if options.processes == 1:
+        train(Team(0, 1), options)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            torch.multiprocessing.spawn(member, (options, f"file://{folder}/meeting"), options.processes)
+
+
+def member(rank: int, options: argparse.Namespace, meeting: str) -> None:
+    """One of several processes."""
+    timeout = timedelta(seconds=MEETING)
+    distributed.init_process_group("gloo", init_method=meeting, world_size=options.processes, rank=rank, timeout=timeout)
+    train(Team(rank, options.processes), options)
+    distributed.destroy_process_group()
+
+
+def train(team: Team, options: argparse.Namespace) -> None:
+    """Until the schedule or the time is at its end; the first process keeps the log and the weights."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     device = torch.device(options.device)
@@ -119,10 +168,11 @@ def main() -> None:
     kind = fast_type(device)
     optimiser = Optimiser(reader, options.muon, options.adam, kind)
     shared = torch.tensor(astuple(Knobs())).share_memory_()
-    stream = Stream(step, options.cells, options.longest, options.chinese, shared)
+    torch.manual_seed(team.rank)
+    stream = Stream(f"{step} {team.rank}", options.cells, options.longest, options.chinese, shared)
     loader = torch.utils.data.DataLoader(stream, batch_size=None, num_workers=options.workers, prefetch_factor=4)
     log = options.run / "log.csv"
-    if not log.exists():
+    if team.rank == 0 and not log.exists():
         log.write_text(",".join(COLUMNS) + "\n")
 
     def save(now: float) -> None:
@@ -150,6 +200,7 @@ def main() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=kind == torch.bfloat16):
             output = reader(batch, see=name != "converse", converse=converse)
         output.loss.backward()
+        team.mean_gradients(reader)
         torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         optimiser.step(rate)
         with torch.no_grad():
@@ -163,18 +214,22 @@ def main() -> None:
         if converse:
             answers.append(output.answer.detach())
         now = time.monotonic()
-        done = step >= sum(options.steps) or now - begin > options.seconds
+        late = team.sum(torch.tensor(float(now - begin > options.seconds)))
+        done = step >= sum(options.steps) or bool(late)
         if step % 50 == 0 or done:
+            team.sum(counts)
             shares = (counts[0::2] / counts[1::2]).tolist()
+            seen = [f"{v:.4f}" for v in look(average, pages, device, team)] if step % LOOK == 0 or done else [""] * 3
             mean = [torch.stack(part).mean().item() if part else math.nan for part in (losses, answers)]
-            row = [step, f"{seconds + now - begin:.0f}", *(f"{v:.4f}" for v in (*mean, *shares, rate)), f"{cells / (now - mark):.0f}"]
-            row += [f"{v:.4f}" for v in look(average, pages, device)] if step % LOOK == 0 or done else [""] * 3
-            with log.open("a") as file:
-                csv.writer(file).writerow(row)
-            print(*(f"{k}={v}" for k, v in zip(COLUMNS, row)), f"{waited / (now - mark):.0%} waiting", flush=True)
+            figures = (f"{v:.4f}" for v in (*mean, *shares, rate))
+            row = [step, f"{seconds + now - begin:.0f}", *figures, f"{cells * team.size / (now - mark):.0f}", *seen]
+            if team.rank == 0:
+                with log.open("a") as file:
+                    csv.writer(file).writerow(row)
+                print(*(f"{k}={v}" for k, v in zip(COLUMNS, row)), f"{waited / (now - mark):.0%} waiting", flush=True)
             counts.zero_()
             losses, answers, cells, waited, mark = [], [], 0, 0.0, time.monotonic()
-        if done or now - saved > 300:
+        if team.rank == 0 and (done or now - saved > 300):
             save(now)
             saved = now
         if done:

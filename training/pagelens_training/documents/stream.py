@@ -50,7 +50,7 @@ def pages(random: Random, chinese: float, browser: Browser) -> Iterator[Page]:
 class Stream(torch.utils.data.IterableDataset):
     """Lists of examples of about `cells` cells together. `shared` holds the `Knobs`, read anew for every page."""
 
-    def __init__(self, seed: int, cells: int, longest: int, chinese: float, shared: torch.Tensor):
+    def __init__(self, seed: str, cells: int, longest: int, chinese: float, shared: torch.Tensor):
         self.seed, self.cells, self.longest, self.chinese, self.shared = seed, cells, longest, chinese, shared
 
     def knobs(self) -> Knobs:
