@@ -15,7 +15,7 @@ WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2500000
 
-.PHONY: demo ask site test test-rust test-page wasm native size lint tools downloads clean FORCE
+.PHONY: demo ask site test test-rust test-page fuzz corpus wasm native size lint tools downloads clean FORCE
 
 demo: native wasm
 	$(PAGELENS) serve --port 8080
@@ -24,7 +24,7 @@ ask: native
 	$(PAGELENS) ask www/samples/word.png "What does it say?"
 
 # One closing line sums up what the runners printed one by one.
-test: tools test-rust test-page
+test: tools test-rust fuzz test-page
 
 # Two builds, so that neither package's features change the other's dependencies.
 native:
@@ -126,6 +126,21 @@ downloads: $(SMOLLM2) $(DOWNLOADS)/internlm2/tokenizer.json $(DOWNLOADS)/qwen2_5
 
 test-rust: tools native downloads
 	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
+
+# Every reader of other people's files is fed damaged ones for so many SECONDS, two readers at a time. `make corpus` keeps as
+# much of what was found as reaches code that nothing kept does.
+SECONDS := 60
+READERS := config safetensors manifest tokenizer pieces merges template gguf
+
+$(TARGET)/release/pagelens-fuzz: FORCE
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/rustc cargo build --release --locked -p pagelens-fuzz
+
+fuzz: $(TARGET)/release/pagelens-fuzz
+	printf '%s\n' $(READERS) | xargs -P 2 -I {} tests/fuzz/run $(TARGET) {} $(SECONDS)
+
+corpus: $(TARGET)/release/pagelens-fuzz
+	for reader in $(READERS); do \
+		READER=$$reader $< -merge=1 -max_len=16384 tests/fuzz/corpus/$$reader $(TARGET)/fuzz/$$reader || exit 1; done
 
 test-page: tools native wasm site size tests/e2e/fixtures/kernels/kernels_bg.wasm
 	npm run check

@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokenizers::tokenizer::normalizer;
 use tokenizers::{
     AddedToken, Encoding, Model, Normalizer, OffsetReferential, OffsetType, PostProcessor,
@@ -35,6 +36,15 @@ struct Inner {
     spelling: Spelling,
 }
 
+/// What the library takes for granted in a tokenizer.json: its reader panics where the decoder is no JSON.
+#[derive(serde::Deserialize)]
+struct Parts {
+    #[serde(default, rename = "decoder")]
+    _decoder: Value,
+    #[serde(default)]
+    post_processor: Value,
+}
+
 /// A stretch of a prompt, with the right it has to special tokens.
 #[derive(Clone, Debug)]
 pub enum Piece<'a> {
@@ -58,6 +68,8 @@ pub struct Encoded {
 impl Tokenizer {
     /// Reads a `tokenizer.json`.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let parts: Parts = serde_json::from_slice(bytes).map_err(refused)?;
+        complete(&parts.post_processor)?;
         let tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(refused)?;
         let added = tokenizer.get_added_tokens_decoder().into_iter().collect();
         let spelling = Spelling::of(&tokenizer)?;
@@ -234,6 +246,24 @@ pub(super) fn refused(error: impl ToString) -> Error {
     Error::Tokenizer {
         reason: error.to_string(),
     }
+}
+
+/// Refuses a post-processor that puts tokens which it does not list, or a second text, around a single one: the library
+/// looks neither up with care.
+fn complete(processor: &Value) -> Result<()> {
+    for part in processor["processors"].as_array().into_iter().flatten() {
+        complete(part)?;
+    }
+    for piece in processor["single"].as_array().into_iter().flatten() {
+        let known = match (&piece["SpecialToken"]["id"], &piece["Sequence"]["id"]) {
+            (Value::String(id), _) => processor["special_tokens"].get(id).is_some(),
+            (_, id) => id == "A",
+        };
+        if !known {
+            return Err(refused(format!("the post-processor has no {piece}")));
+        }
+    }
+    Ok(())
 }
 
 /// What the post-processor puts before a sequence.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use half::{bf16, f16};
 use pagelens::weights::{Checkpoint, Source};
@@ -150,7 +151,21 @@ impl Fixture {
 }
 
 pub(crate) fn open(files: BTreeMap<String, Vec<u8>>) -> pagelens::Result<Checkpoint> {
-    pollster::block_on(Checkpoint::open(Source::Memory(files)))
+    promptly(|| pollster::block_on(Checkpoint::open(Source::Memory(files))))
+}
+
+/// What a reader makes of a file. One that it refuses must be refused within this time, and its error is printed, so that
+/// `cargo test --release --test format -- --nocapture 2>&1 | grep ^refused: | sort -u` lists them.
+pub(crate) fn promptly<T>(read: impl FnOnce() -> pagelens::Result<T>) -> pagelens::Result<T> {
+    const LIMIT: Duration = Duration::from_millis(100);
+    let begin = Instant::now();
+    let result = read();
+    if let Err(error) = &result {
+        let took = begin.elapsed();
+        assert!(took < LIMIT, "refused after {took:?}: {error}");
+        eprintln!("refused: {error}");
+    }
+    result
 }
 
 /// The elements of a tensor: multiples of 1/128, exact in every float type.

@@ -11,7 +11,7 @@ use pagelens::weights::{Checkpoint, Source, Weight};
 use safetensors::SafeTensors;
 
 use crate::assert_error;
-use crate::fixture::values;
+use crate::fixture::{promptly, values};
 
 const FILE: &str = "model.gguf";
 const WIDTH: usize = 8;
@@ -233,7 +233,8 @@ fn open(bytes: Vec<u8>) -> Result<Checkpoint> {
 }
 
 fn open_files(files: BTreeMap<String, Vec<u8>>, first: &str) -> Result<Checkpoint> {
-    pollster::block_on(Checkpoint::open_gguf(Source::Memory(files), first, None))
+    let source = Source::Memory(files);
+    promptly(|| pollster::block_on(Checkpoint::open_gguf(source, first, None)))
 }
 
 fn dense(checkpoint: &Checkpoint, name: &str) -> Vec<f32> {

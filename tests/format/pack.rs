@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::assert_error;
-use crate::fixture::{D, Family, Fixture, Layout, Tower, V, open};
+use crate::fixture::{D, Family, Fixture, Layout, Tower, V, open, promptly};
 
 const SHARD: &str = "weights-00001.safetensors";
 const NAME: &str = "language.embed_tokens.weight";
@@ -104,12 +104,14 @@ fn rebuilt(change: impl FnOnce(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>
 
 /// The first error of opening a pack and reading all of it.
 fn read(files: Files) -> pagelens::Result<()> {
-    let checkpoint = open(files)?;
-    pollster::block_on(checkpoint.tokenizer())?;
-    for spec in checkpoint.config().tensors() {
-        pollster::block_on(checkpoint.weight(&spec.name, Precision::F32))?;
-    }
-    Ok(())
+    promptly(|| {
+        let checkpoint = open(files)?;
+        pollster::block_on(checkpoint.tokenizer())?;
+        for spec in checkpoint.config().tensors() {
+            pollster::block_on(checkpoint.weight(&spec.name, Precision::F32))?;
+        }
+        Ok(())
+    })
 }
 
 #[test]

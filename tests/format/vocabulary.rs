@@ -7,7 +7,7 @@ use pagelens::weights::Checkpoint;
 use serde_json::{Value, json};
 
 use crate::assert_error;
-use crate::fixture::{Family, Fixture, Layout, Tower, json_bytes, open};
+use crate::fixture::{Family, Fixture, Layout, Tower, json_bytes, open, promptly};
 
 /// A field of a protocol buffer: a varint, or bytes behind their length.
 fn number(field: u64, value: u64) -> Vec<u8> {
@@ -269,4 +269,49 @@ fn no_prefix_and_no_single_byte_makes_the_reader_panic() {
             let _ = read(damaged);
         }
     }
+}
+
+/// The library's reader or its post-processor would panic.
+#[test]
+fn a_tokenizer_that_the_library_takes_for_granted_is_refused() {
+    let piece = |name: &str, id: &str| json!([{ name: { "id": id, "type_id": 0 } }]);
+    let template = |single: Value| {
+        let listed = json!({ "<s>": { "id": "<s>", "ids": [1], "tokens": ["<s>"] } });
+        json!({ "type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": listed })
+    };
+    let made = |processor: Value| {
+        let mut json: Value = json!({ "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null });
+        json["model"] = json!({ "type": "BPE", "vocab": { "a": 0, "<s>": 1 }, "merges": [] });
+        json["decoder"] = json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true });
+        json["post_processor"] = processor;
+        json_bytes(&json)
+    };
+    let read = |bytes: &[u8]| promptly(|| Tokenizer::from_json(bytes));
+    let sound = made(template(piece("SpecialToken", "<s>")));
+    assert!(read(&sound).is_ok());
+    for id in ["</s>", ""] {
+        let alone = template(piece("SpecialToken", id));
+        let among = json!({ "type": "Sequence", "processors": [alone.clone()] });
+        for processor in [alone, among] {
+            assert_error!(
+                read(&made(processor)),
+                Error::Tokenizer { .. },
+                "post-processor",
+                id
+            );
+        }
+    }
+    let second = template(piece("Sequence", "B"));
+    assert_error!(
+        read(&made(second)),
+        Error::Tokenizer { .. },
+        "post-processor"
+    );
+    let mut broken = sound;
+    let at = broken
+        .windows(9)
+        .position(|part| part == b"ByteLevel")
+        .unwrap();
+    broken[at] = 0xff;
+    assert_error!(read(&broken), Error::Tokenizer { .. }, "unicode");
 }

@@ -1,10 +1,9 @@
 //! `pagelens fit`.
 
 use pagelens::Result;
-use pagelens::engine::fit::{Fit, Use, Verdict};
-use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::engine::fit::Verdict;
 
-use crate::model::{PlaceArgs, PrecisionArgs};
+use crate::model::SetupArgs;
 
 /// Say what a model needs and whether it fits here, before any of its weights is fetched.
 #[derive(clap::Args)]
@@ -12,15 +11,7 @@ pub(crate) struct Args {
     /// A folder, the URL of one, or owner/name[@revision].
     model: String,
     #[command(flatten)]
-    place: PlaceArgs,
-    /// auto, gpu or cpu.
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-    #[command(flatten)]
-    precision: PrecisionArgs,
-    /// Tiles of a page, 1 to 40; otherwise as many as the model allows.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
-    max_tiles: Option<u8>,
+    setup: SetupArgs,
     /// Positions of a conversation; otherwise what such a page needs.
     #[arg(long, value_name = "N")]
     context: Option<usize>,
@@ -30,14 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let checkpoint = args.place.open(&args.model).await?;
-    let compute = Compute::open(args.device).await?;
-    let usage = Use {
-        tiles: args.max_tiles.map(usize::from),
-        context: args.context,
-    };
-    let precisions = args.precision.precisions();
-    let fit = Fit::of(&checkpoint, precisions, compute.limits, usage);
+    let (_, compute, fit) = args.setup.weigh(&args.model, args.context).await?;
     if args.json {
         println!("{}", serde_json::json!(fit));
         return Ok(());

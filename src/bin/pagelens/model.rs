@@ -64,13 +64,9 @@ impl PrecisionArgs {
     }
 }
 
-/// Which model answers, where it runs, and how much it looks at and says.
+/// Where a model comes from, where and how it runs, and how much of a page it looks at.
 #[derive(clap::Args)]
-pub(crate) struct ModelArgs {
-    /// A folder, the URL of one, or owner/name[@revision]: a checkpoint or a pack; or a GGUF file. Without it, the model
-    /// that ships.
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
+pub(crate) struct SetupArgs {
     #[command(flatten)]
     place: PlaceArgs,
     /// auto, gpu or cpu.
@@ -78,9 +74,50 @@ pub(crate) struct ModelArgs {
     device: DeviceChoice,
     #[command(flatten)]
     precision: PrecisionArgs,
-    /// Most tiles a picture is cut into, 1 to 40.
+    /// Most tiles a picture is cut into, 1 to 40; otherwise as many as the model allows.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=40))]
     max_tiles: Option<u8>,
+}
+
+impl SetupArgs {
+    /// The model, of whose weights nothing is read, its device, and what it needs there.
+    pub(crate) async fn weigh(
+        &self,
+        model: &str,
+        context: Option<usize>,
+    ) -> Result<(Checkpoint, Compute, Fit)> {
+        self.weighed(self.place.open(model).await?, context).await
+    }
+
+    async fn weighed(
+        &self,
+        checkpoint: Checkpoint,
+        context: Option<usize>,
+    ) -> Result<(Checkpoint, Compute, Fit)> {
+        let compute = Compute::open(self.device).await?;
+        let usage = Use {
+            tiles: self.max_tiles.map(usize::from),
+            context,
+        };
+        let fit = Fit::of(
+            &checkpoint,
+            self.precision.precisions(),
+            compute.limits,
+            usage,
+        );
+        Ok((checkpoint, compute, fit))
+    }
+}
+
+/// Which model answers, and how much it says.
+#[derive(clap::Args)]
+pub(crate) struct ModelArgs {
+    /// A folder, the URL of one, or owner/name[@revision]: a checkpoint or a pack; or a GGUF file. Without it, the model
+    /// that ships.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    #[command(flatten)]
+    setup: SetupArgs,
     /// Most tokens of an answer.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     max_tokens: usize,
@@ -91,7 +128,7 @@ impl ModelArgs {
     pub(crate) fn options(&self) -> GenerateOptions {
         GenerateOptions {
             max_tokens: self.max_tokens,
-            max_tiles: self.max_tiles.map(usize::from),
+            max_tiles: self.setup.max_tiles.map(usize::from),
             ..GenerateOptions::default()
         }
     }
@@ -109,25 +146,27 @@ impl ModelArgs {
     }
 
     async fn try_load(&self) -> Result<Model> {
-        let checkpoint = match &self.model {
-            Some(model) => self.place.open(model).await?,
-            None => Checkpoint::open(Source::Folder(crate::shipped()?)).await?,
+        let (checkpoint, compute, fit) = match &self.model {
+            Some(model) => self.setup.weigh(model, None).await?,
+            None => {
+                let shipped = Checkpoint::open(Source::Folder(crate::shipped()?)).await?;
+                self.setup.weighed(shipped, None).await?
+            }
         };
-        let compute = Compute::open(self.device).await?;
         eprintln!("running on the {compute}");
-        let precisions = self.precision.precisions();
-        let usage = Use {
-            tiles: self.max_tiles.map(usize::from),
-            context: None,
-        };
-        let fit = Fit::of(&checkpoint, precisions, compute.limits, usage);
         fit.check()?;
         if fit.verdict == Verdict::Tight {
             eprintln!("{}: {}", fit.reason, fit.advice);
         }
         fetch(&checkpoint)?;
         let (bar, mut progress) = crate::bar("loading");
-        let model = Model::load(&checkpoint, compute, precisions, &mut progress).await?;
+        let model = Model::load(
+            &checkpoint,
+            compute,
+            self.setup.precision.precisions(),
+            &mut progress,
+        )
+        .await?;
         bar.finish_and_clear();
         Ok(model)
     }

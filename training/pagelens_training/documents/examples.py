@@ -22,6 +22,7 @@ CHARACTER_SLOTS = 3  # of a patch: the character over its centre, then those cen
 TOKEN_SLOTS = 9  # of a cell: the token before, then those that begin in it
 SMALLEST = 6.0  # pixels in the tile: lines lower than this teach nothing there
 LEGIBLE = 10.0  # pixels in the tile: what questions are asked about
+LONG_LAST = 0.8  # share of conversations whose longest answers come last
 STEP = 32  # the number of cells kept of a tile is a multiple of this
 
 
@@ -172,7 +173,7 @@ def legible_tiles(page: Page, most: int) -> list[int]:
 
 
 def conversation(random: Random, page: Page, longest: int, vocabulary: Vocabulary, weights: dict[Task, float] = WEIGHTS) -> list[Turn]:
-    """As many turns as fit into `longest` tokens, at least one."""
+    """As many turns as fit into `longest` tokens, at least one; mostly the long answers last, so that short ones cannot be copied."""
     turns: dict[str, Turn] = {}
     room = longest
     for _ in range(40):
@@ -181,4 +182,5 @@ def conversation(random: Random, page: Page, longest: int, vocabulary: Vocabular
         if asked.question not in turns and (length <= room or not turns):
             turns[asked.question] = asked
             room -= length
-    return list(turns.values())
+    asked = list(turns.values())
+    return sorted(asked, key=lambda one: len(one.answer)) if random.random() < LONG_LAST else asked
