@@ -17,6 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use pagelens::Result;
 use pagelens::chat::tokenizer::{Piece, Tokenizer};
 use pagelens::chat::{Message, Part, Role, template};
+use pagelens::config::TensorSpec;
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source, write_pack};
 use serde_json::Value;
@@ -25,31 +26,32 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// Bytes behind a header, all zero: enough for every tensor of the small models in the corpora.
 const DATA: usize = 1 << 18;
+const GGUF: &str = "model.gguf";
 const TEXT: &str = "Total 总计: <img>12.50</img>\n<|im_end|> é 👍";
 
 static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").unwrap());
 static PLAIN: LazyLock<Files> = LazyLock::new(|| Fixture::plain().build());
+static INTERNLM2: LazyLock<Files> =
+    LazyLock::new(|| Fixture::new(Layout::Original, Family::InternLm2, Tower::Small).build());
 static PACK: LazyLock<Files> = LazyLock::new(pack);
 
 fuzz_target!(|data: &[u8]| {
     let data = data.to_vec();
     match READER.as_str() {
-        "config" => read(with(&PLAIN, "config.json", data)),
-        "safetensors" => read(with(&PLAIN, "model.safetensors", shard(&data))),
-        "manifest" => read(with(&PACK, "manifest.json", data)),
-        "tokenizer" => read(with(&PLAIN, "tokenizer.json", data)),
-        "pieces" => read(pieces(data)),
-        "merges" => read(merges(&data)),
-        "template" => read(with(&PLAIN, "chat_template.jinja", data)),
+        "config" => read(open(with(&PLAIN, "config.json", data))),
+        "safetensors" => read(open(with(&PLAIN, "model.safetensors", shard(&data)))),
+        "manifest" => read(open(with(&PACK, "manifest.json", data))),
         "gguf" => {
-            let file = [data, vec![0; DATA]].concat();
-            let source = Source::Memory(Files::from([("model.gguf".into(), file)]));
-            finish(pollster::block_on(Checkpoint::open_gguf(
-                source,
-                "model.gguf",
-                None,
+            let source =
+                Source::Memory(Files::from([(GGUF.into(), [data, vec![0; DATA]].concat())]));
+            read(pollster::block_on(Checkpoint::open_gguf(
+                source, GGUF, None,
             )));
         }
+        "tokenizer" => speak(open(with(&PLAIN, "tokenizer.json", data))),
+        "pieces" => speak(open(pieces(data))),
+        "merges" => speak(open(merges(&data))),
+        "template" => speak(open(with(&PLAIN, "chat_template.jinja", data))),
         other => panic!("no reader is called {other}"),
     }
 });
@@ -75,22 +77,19 @@ fn shard(header: &[u8]) -> Vec<u8> {
 }
 
 fn pieces(model: Vec<u8>) -> Files {
-    let folder = Fixture::new(Layout::Original, Family::InternLm2, Tower::Small);
-    folder
-        .without("tokenizer.json")
-        .file("tokenizer.model", model)
-        .build()
+    let mut files = with(&INTERNLM2, "tokenizer.model", model);
+    files.remove("tokenizer.json");
+    files
 }
 
 /// vocab.json, a zero and merges.txt.
 fn merges(data: &[u8]) -> Files {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let mut part = || parts.next().unwrap_or_default().to_vec();
-    let folder = Fixture::plain().without("tokenizer.json");
-    folder
-        .file("vocab.json", part())
-        .file("merges.txt", part())
-        .build()
+    let mut files = with(&PLAIN, "vocab.json", part());
+    files.insert("merges.txt".into(), part());
+    files.remove("tokenizer.json");
+    files
 }
 
 fn pack() -> Files {
@@ -118,19 +117,25 @@ fn pack() -> Files {
         .collect()
 }
 
-fn read(files: Files) {
-    finish(pollster::block_on(Checkpoint::open(Source::Memory(files))));
+fn open(files: Files) -> Result<Checkpoint> {
+    pollster::block_on(Checkpoint::open(Source::Memory(files)))
 }
 
-/// Reads all of a checkpoint that opened, and writes a prompt with its tokens.
-fn finish(opened: Result<Checkpoint>) {
+/// Reads every weight of a checkpoint that opened, and then as `speak` does.
+fn read(opened: Result<Checkpoint>) {
     let Ok(checkpoint) = opened else { return };
-    let config = checkpoint.config();
-    for spec in config.tensors() {
-        if pollster::block_on(checkpoint.weight(&spec.name, Precision::Q8)).is_err() {
-            return;
-        }
+    let specs = checkpoint.config().tensors();
+    let whole = |spec: &TensorSpec| {
+        pollster::block_on(checkpoint.weight(&spec.name, Precision::Q8)).is_ok()
+    };
+    if specs.iter().all(whole) {
+        speak(Ok(checkpoint));
     }
+}
+
+/// Writes a prompt with the tokenizer and the template of a checkpoint that opened.
+fn speak(opened: Result<Checkpoint>) {
+    let Ok(checkpoint) = opened else { return };
     let Ok(json) = pollster::block_on(checkpoint.tokenizer()) else {
         return;
     };
@@ -144,5 +149,5 @@ fn finish(opened: Result<Checkpoint>) {
         role: Role::User,
         content: vec![Part::Image(0), Part::Text(TEXT.into())],
     };
-    let _ = template::render(&config.chat, &[asked]);
+    let _ = template::render(&checkpoint.config().chat, &[asked]);
 }

@@ -3,7 +3,7 @@
     python -m pagelens_training.measure --checkpoint checkpoint --out report
 
 Writes the held-out sets where they are missing, answers them with `pagelens eval` (what is answered is not asked again) and
-writes report.md and its plots: the pack that ships in full, then what each other choice would change.
+writes report.md and its plots: the pack that ships in full, then what each other choice would change; and the model's card.
 """
 
 import argparse
@@ -13,7 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import report
+import torch
+from safetensors import safe_open
+
+from . import card, report
+from .train_reader import START
 
 HERE = Path(__file__).parent.parent
 SETS = {"a": "generator", "b": "pdf"}
@@ -57,6 +61,12 @@ def answer(pagelens: Path, model: Path, options: list[str], questions: Path, pre
     return report.answers(questions, predictions)
 
 
+def parameters(checkpoint: Path) -> int:
+    """Of all its tensors."""
+    with safe_open(checkpoint / "model.safetensors", "pt") as tensors:
+        return sum(tensors.get_tensor(name).numel() for name in tensors.keys())
+
+
 def compared(found: dict[str, list[report.Answer]]) -> str:
     """A row of a table for every line, a column for every variant."""
     lines = ["| | " + " | ".join(found) + " |", "|---|" + "---:|" * len(found)]
@@ -77,6 +87,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE / "runs" / "measure", help="folder of held-out sets, packs and answers")
     parser.add_argument("--count", type=int, default=150, help="documents of each set")
     parser.add_argument("--pagelens", type=Path, default=HERE.parent / "target" / "release" / "pagelens")
+    parser.add_argument("--card", type=Path, help="file of the model's card")
     options = parser.parse_args()
     prepare(options.pagelens, options.checkpoint, options.work)
     for name, renderer in SETS.items():
@@ -85,14 +96,18 @@ def main() -> None:
             module = "pagelens_training.documents.held_out"
             subprocess.run([sys.executable, "-m", module, "--renderer", renderer, "--count", str(options.count), "--out", folder], check=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    text = ["# Held-out documents", ""]
+    text, shipped = ["# Held-out documents", ""], {}
     for name in SETS:
         questions, found = options.work / name / "questions.jsonl", {}
         for variant, (model, extra) in variants(options.work).items():
             predictions = options.work / name / f"{variant.replace(' ', '-')}.jsonl"
             found[variant] = answer(options.pagelens, model, extra, questions, predictions)
-        text += report.described(name, next(iter(found.values())), options.out) + ["### What other choices change", "", compared(found), ""]
+        shipped[name] = next(iter(found.values()))
+        text += report.described(name, shipped[name], options.out) + ["### What other choices change", "", compared(found), ""]
     (options.out / "report.md").write_text("\n".join(text))
+    if options.card:
+        seconds = torch.load(START, map_location="cpu")["seconds"]
+        options.card.write_text(card.text(shipped, parameters(options.checkpoint), seconds))
     print("\n".join(text))
 
 
