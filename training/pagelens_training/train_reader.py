@@ -10,6 +10,7 @@ import argparse
 import copy
 import csv
 import math
+import os
 import tempfile
 import time
 from dataclasses import astuple, dataclass
@@ -183,6 +184,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
             (options.run / f"{name}.new").replace(options.run / f"{name}.pt")
 
     pages = unseen(vocabulary, options.chinese, options.most_tiles, options.longest)
+    parent = os.getppid()  # another one once the command was killed: its processes stop, saved
     begin = mark = saved = time.monotonic()
     first, waited = step, 0.0
     counts, losses, answers, cells = torch.zeros(6, device=device), [], [], 0
@@ -214,7 +216,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
         if converse:
             answers.append(output.answer.detach())
         now = time.monotonic()
-        late = team.sum(torch.tensor(float(now - begin > options.seconds)))
+        late = team.sum(torch.tensor(float(now - begin > options.seconds or os.getppid() != parent)))
         done = step >= sum(options.steps) or bool(late)
         if step % 50 == 0 or done:
             team.sum(counts)
