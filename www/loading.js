@@ -12,6 +12,8 @@ import { openSource } from "./sources.js";
 /** What the engine is given. @typedef {{ read: (file: string, start: number, end: number) => Promise<Uint8Array | null>, plan: (plan: Plan, fit: Fit) => Promise<void>, write?: (file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void> }} Files */
 /** @typedef {{ place: Place, cache: boolean, precisions: string }} Wanted */
 
+const MANIFEST = "manifest.json";
+
 /**
  * Runs `load` with the files of a model, and keeps what it has read. Tabs that want the same model wait for each other; a
  * model that changed on its server meanwhile is fetched anew, once.
@@ -37,6 +39,22 @@ export async function withFiles(wanted, report, digest, load) {
     clearTimeout(waiting);
     return twice();
   });
+}
+
+/**
+ * Where a worker without a network finds a model: what is on this machine, or what the cache has of it, if that is all and
+ * still what its source has.
+ * @param {Place} place
+ * @param {string} precisions
+ * @returns {Promise<Place | null>}
+ */
+export async function kept(place, precisions) {
+  const source = await openSource(place);
+  if (source.key === null) return place;
+  const entry = await Entry.open(source.key, source.name);
+  if (!entry?.record.complete) return null;
+  const is = (await current(entry, source, precisions)) || (await currentPack(entry, source));
+  return is ? { kind: "kept", key: source.key, name: entry.record.name } : null;
 }
 
 /**
@@ -123,6 +141,13 @@ async function current(entry, source, precisions) {
   if (same.every(Boolean)) return true;
   await entry.clear(true);
   return false;
+}
+
+/** Whether a pack is there by the manifest that its source has now. @param {Entry} entry @param {import("./sources.js").Source} source */
+async function currentPack(entry, source) {
+  const mine = await entry.get(MANIFEST);
+  const theirs = await source.all(MANIFEST).catch(() => mine);
+  return mine !== null && theirs !== null && mine.length === theirs.length && mine.every((byte, at) => byte === theirs[at]);
 }
 
 /**

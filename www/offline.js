@@ -1,9 +1,18 @@
-/** Lets the page open without a network after its first visit: registers sw.js, and tells it what was loaded before it. */
+/**
+ * Lets the page open without a network after its first visit: registers sw.js, and asks once more for what was loaded before
+ * that could keep it. The page asks, since sw.js takes no orders: a page that is locked must not have it fetch anything.
+ */
+
+import { lock } from "./lock.js";
 
 const workers = globalThis.navigator?.serviceWorker;
-if (workers) {
-  workers.register("sw.js").then(async () => {
-    const { active } = await workers.ready;
-    active?.postMessage([location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)]);
-  }).catch(() => {}); // private browsing, or a page that is not secure: it works all the same, with a network
+
+async function offline() {
+  await workers.register("sw.js");
+  if (!workers.controller) await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
+  if (lock.locked) return;
+  const loaded = [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];
+  await lock.before(Promise.all(loaded.filter((name) => name.startsWith("http")).map((name) => fetch(name))));
 }
+
+if (workers && !workers.controller) offline().catch(() => {}); // private browsing, or a page that is not secure: it works all the same, with a network

@@ -193,6 +193,23 @@ button.plain:hover { color: var(--text); background: color-mix(in srgb, var(--te
 .status progress:indeterminate::-webkit-progress-bar { background: none; }
 .status progress:indeterminate::-moz-progress-bar { background: none; }
 
+/* what the network is like */
+.light { max-width: 100%; padding-inline: .5rem .625rem; font-variant-numeric: tabular-nums; }
+.light svg { flex: none; }
+.light span { overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+.light[data-state=locked] { color: light-dark(#17713f, #5fd693); background: light-dark(#1d8a4e14, #5fd69318); }
+.light[data-state=unlocked] svg { opacity: .5; }
+.lights { width: min(34rem, calc(100vw - 2rem)); }
+.lights[open] { display: flex; flex-direction: column; gap: .875rem; }
+.lights h2 { margin: 0; }
+.lights .hint { color: var(--muted); font-size: .875rem; }
+.lights table { width: 100%; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+.lights caption { padding-block-end: .25rem; color: var(--muted); text-align: start; }
+.lights :is(th, td) { padding: .375rem 0; border-top: 1px solid var(--border); font-weight: 400; text-align: start; overflow-wrap: anywhere; }
+.lights :is(th, td):last-child { padding-inline-start: 1rem; text-align: end; white-space: nowrap; }
+.lights th { color: var(--muted); }
+.lights .buttons { flex-wrap: wrap; }
+
 .more { position: relative; }
 .more > button svg { stroke-width: 3; }
 .menu { position: absolute; bottom: calc(100% + .5rem); inset-inline-end: 0; z-index: 2; display: flex; flex-direction: column; min-width: 15rem; padding: .375rem; border: 1px solid var(--border); border-radius: var(--inner); background: var(--background); box-shadow: 0 8px 30px rgb(0 0 0 / .16); }

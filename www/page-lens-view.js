@@ -1,5 +1,6 @@
 /** The nodes of <page-lens> and how they change. Text from the model or the user only ever becomes text nodes. */
 
+import { LightView } from "./page-lens-light.js";
 import { MenuView } from "./page-lens-menu.js";
 import { PagesView } from "./page-lens-pages.js";
 import { style } from "./page-lens-style.js";
@@ -18,6 +19,7 @@ import { h, icon } from "./dom.js";
  * @property {() => void} stop
  * @property {() => void} load
  * @property {() => void} sample
+ * @property {() => void} reload
  * @property {(files: File[]) => void} attach
  * @property {(file: File) => void} importFile
  * @property {(kept: Kept) => void} restore
@@ -63,11 +65,13 @@ export class View {
   #spoken = new Spoken();
 
   #running = false;
+  /** A document that waits for the page's lock. */ #waits = "";
   #sampleless = true;
   /** Whether there are pages to ask about. */ #paged = false;
   /** @type {Say | null} the page author's own words */ #placeholder = null;
   /** @type {PagesView} */ pages;
   /** @type {MenuView} */ menu;
+  /** @type {LightView} */ light;
   #status = h("div", { class: "status", part: "status" }, this.#bar, this.#device, this.#load);
   #talk = h("div", { class: "talk" }, this.#start, this.#turns, this.#error, this.#tasks, this.#composer);
   #frame = h("div", { class: "frame", part: "frame" });
@@ -92,8 +96,9 @@ export class View {
       },
     });
     this.menu = new MenuView(this.voice, { ...actions, importChat: () => this.#chat.click() });
-    this.#status.append(this.menu.node);
-    this.#frame.append(this.pages.node, this.#talk, this.#status, this.#file, this.#photo, this.#chat, this.#spoken.node);
+    this.light = new LightView(this.voice, () => actions.reload());
+    this.#status.append(this.light.button, this.menu.node);
+    this.#frame.append(this.pages.node, this.#talk, this.#status, this.#file, this.#photo, this.#chat, this.#spoken.node, this.light.dialog);
     root.append(this.#frame);
     this.#photo.setAttribute("capture", "environment");
     this.#write();
@@ -168,7 +173,7 @@ export class View {
   /** The words, and what is shown, that depend on the state. */
   #refresh() {
     this.voice.put(this.#ask, (words) => (this.#running ? words.stop : words.ask));
-    this.voice.put(this.#hint, (words) => (this.#paged ? words.hintReady : words.hint));
+    this.voice.put(this.#hint, (words) => (this.#waits ? words.waits(this.#waits) : this.#paged ? words.hintReady : words.hint));
     this.voice.put(this.#field, (words) => this.#placeholder?.(words) ?? words.placeholder, "placeholder");
     this.#sample.hidden = this.#sampleless || this.#paged;
     this.#tasks.hidden = !this.#paged || this.#running;
@@ -178,6 +183,13 @@ export class View {
     const question = this.#field.value.trim();
     if (question === "") this.#field.focus();
     else this.#actions.ask(question);
+  }
+
+  /** @param {string} name of a document that is opened when the page is locked, or nothing */
+  set waits(name) {
+    this.#waits = name;
+    this.#refresh();
+    if (name !== "") this.say((words) => words.waits(name));
   }
 
   /** @param {string | null} text of the page's author */

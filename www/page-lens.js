@@ -6,7 +6,8 @@
  *
  * Attributes: model (URL of a model folder), device (auto, gpu, cpu), max-tiles, max-tokens, placeholder, lang (en, zh; the
  * page's own where it has none), sample and sample-question (a picture and a question one click away), eager (load at once;
- * otherwise with the first thing a user does), history (keep conversations on this device).
+ * otherwise with the first thing a user does), history (keep conversations on this device), lock (take the network away from
+ * the page once the model is there, and open documents only then).
  * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file).
  * Property: ready. Slot: intro, what stands there before the first question.
  * Events, all bubbling and composed: ready {info}, progress {phase, done, total}, token {text}, answer {question, text, usage},
@@ -17,10 +18,11 @@ import { isPlain, picturesOf } from "./attachments.js";
 import { Conversation, newId } from "./conversation.js";
 import { facts, perTile } from "./facts.js";
 import { forget, forgetAll, keep, kept } from "./history.js";
-import { PageLensError, modelBytes } from "./pagelens.js";
+import { PageLensError, contacts, lock, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
 import { PdfView } from "./page-lens-pdf.js";
 import { isPdf } from "./pdf.js";
+import { leave, left } from "./reload.js";
 import { borrow } from "./shared.js";
 import { languageOf } from "./words.js";
 
@@ -47,9 +49,10 @@ export class PageLensElement extends HTMLElement {
     remove: (picture) => this.#remove(picture),
     exportChat: () => void this.#download(),
     importFile: (file) => void this.importConversation(file).catch(shown),
+    reload: () => void this.#reload(),
     language: () => this.#switchLanguage(),
     clearAll: () => void this.#clearAll(),
-    restore: (kept) => this.#restore(new Conversation(kept)),
+    restore: (kept) => void this.#open(() => new Conversation(kept)).catch(shown),
     forget: (kept) => void forget(kept.id).then(() => this.#offerEarlier(), (error) => this.#fail(error)),
   });
   #pdf = new PdfView(this.#view.voice);
@@ -60,6 +63,7 @@ export class PageLensElement extends HTMLElement {
   #conversation = new Conversation();
   /** @type {Map<Turn, TurnView>} */ #turns = new Map();
   /** @type {number | null} bytes of the model, when known */ #bytes = null;
+  /** @type {Promise<File> | null} */ #fetchedSample = null;
   /** When a growing answer was last kept. */ #kept = -Infinity;
   /** Whether this browser has kept what it was given. */ #keeps = true;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
@@ -72,6 +76,9 @@ export class PageLensElement extends HTMLElement {
   connectedCallback() {
     this.shadowRoot?.append(this.#pdf.node);
     document.addEventListener("paste", this.#paste);
+    lock.addEventListener("change", this.#shine);
+    contacts.addEventListener("contact", this.#shine);
+    contacts.watch();
     this.#speak();
     this.#view.placeholder = this.getAttribute("placeholder");
     this.#view.pages.detail = this.#number("max-tiles") ?? this.#engine?.info.max_tiles ?? 12;
@@ -79,12 +86,15 @@ export class PageLensElement extends HTMLElement {
     this.#showPictures();
     this.#idle();
     void this.#offerEarlier();
+    void this.#comeBack();
     if (this.hasAttribute("eager")) void this.load().catch(shown);
     else void this.#weigh();
   }
 
   disconnectedCallback() {
     document.removeEventListener("paste", this.#paste);
+    lock.removeEventListener("change", this.#shine);
+    contacts.removeEventListener("contact", this.#shine);
     queueMicrotask(() => {
       if (!this.isConnected) this.#unload(); // and not when it was only moved
     });
@@ -115,7 +125,10 @@ export class PageLensElement extends HTMLElement {
     if (this.#engine) return Promise.resolve(this.#engine.info);
     if (this.#loading === null) {
       const abort = new AbortController();
-      this.#loading = { abort, promise: this.#load(abort.signal).finally(() => (this.#loading = null)) };
+      this.#loading = { abort, promise: this.#load(abort.signal).finally(() => {
+        this.#loading = null;
+        this.#shine();
+      }) };
     }
     return this.#loading.promise;
   }
@@ -123,11 +136,13 @@ export class PageLensElement extends HTMLElement {
   /**
    * Adds a picture, or pages of a PDF, for the next question. A PDF of several pages asks which ones.
    * @param {Blob} file
-   * @returns {Promise<void>} a picture that the engine reads by itself has been added when this returns
+   * @returns {Promise<void>} it has been added when this resolves; not before the page is locked, where it is to be
    */
   async attach(file) {
     this.#view.trouble(null);
     const name = file instanceof File ? file.name : this.#words.pictureName(this.#conversation.pictures.length + 1);
+    const opening = this.#opening(name);
+    if (opening) await opening;
     if (isPlain(file)) return this.#add({ name, blob: file, missing: [] });
     try {
       this.#view.status("loading", (words) => words.opening(name), { fraction: -1 });
@@ -240,7 +255,7 @@ export class PageLensElement extends HTMLElement {
 
   /** Shows a conversation that was exported, and goes on with it. @param {Blob} file @returns {Promise<void>} */
   async importConversation(file) {
-    this.#restore(await Conversation.imported(file).catch((error) => { throw this.#fail(error); }));
+    await this.#open(() => Conversation.imported(file).catch((error) => { throw this.#fail(error); }));
     await this.#keep();
   }
 
@@ -255,7 +270,9 @@ export class PageLensElement extends HTMLElement {
       const model = this.getAttribute("model");
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
       const device = /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
-      const { engine, giveBack } = await borrow({ model, device, signal, onProgress: (progress) => this.#progress(progress) });
+      const locking = this.hasAttribute("lock");
+      if (locking && this.hasAttribute("sample")) void lock.before(this.#sampleFile()).catch(shown);
+      const { engine, giveBack } = await borrow({ model, device, lock: locking, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
       this.#giveBack = giveBack;
       this.#idle();
@@ -292,6 +309,7 @@ export class PageLensElement extends HTMLElement {
 
   /** @param {Progress} progress */
   #progress(progress) {
+    this.#shine();
     const { phase, done, total } = progress;
     if (phase === "download" || phase === "cache") this.#fetched = { done, total };
     else this.#placed = total > 0 ? done / total : 0;
@@ -303,8 +321,36 @@ export class PageLensElement extends HTMLElement {
     this.#tell("progress", progress);
   }
 
+  /** Before a document is opened: where the page is to be locked, it has to be, or has to be unable to. @param {string} name @returns {Promise<unknown> | null} */
+  #opening(name) {
+    if (!this.hasAttribute("lock") || this.#engine) return null;
+    this.#view.waits = name;
+    return this.load().finally(() => (this.#view.waits = ""));
+  }
+
+  /** Shows what the page's network is like at this moment. */
+  #shine = () => {
+    const state = lock.locked ? "locked" : this.#loading ? "loading" : this.#engine ? "unlocked" : "idle";
+    this.#view.light.show({ state, host: contacts.latest, reason: lock.refusal ?? "unasked" });
+  };
+
+  /** Loads the page again, which opens its lock, and goes on with the conversation. */
+  async #reload() {
+    await leave(this.#conversation, this.getAttribute("model") ?? "").catch((error) => this.#fail(error));
+    location.reload();
+  }
+
+  /** Goes on with the conversation that the page was loaded again with. */
+  async #comeBack() {
+    const { conversation, model } = await left().catch(() => ({ conversation: null, model: "" }));
+    if (conversation === null) return;
+    if (model !== "") this.setAttribute("model", model);
+    await this.#open(() => new Conversation(conversation)).catch(shown);
+  }
+
   /** Shows the state between two things. */
   #idle() {
+    this.#shine();
     const bytes = this.#bytes;
     if (this.#engine) this.#view.status("ready", this.#where(this.#engine.info));
     else this.#view.status("idle", (words) => words.idle, { button: (words) => (bytes === null ? words.load : words.loadSize(bytes)) });
@@ -363,12 +409,21 @@ export class PageLensElement extends HTMLElement {
     this.#view.offerSample(this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
   }
 
+  /** The sample, fetched once: a locked page could not. @returns {Promise<File>} */
+  #sampleFile() {
+    this.#fetchedSample ??= (async () => {
+      const url = this.getAttribute("sample") ?? "";
+      const response = lock.locked ? null : await fetch(url).catch(() => null);
+      if (!response?.ok) throw new PageLensError("sample", `${url} could not be fetched.`);
+      return new File([await response.blob()], url.split("/").at(-1) ?? "sample");
+    })();
+    this.#fetchedSample.catch(() => (this.#fetchedSample = null));
+    return this.#fetchedSample;
+  }
+
   async #trySample() {
-    const url = this.getAttribute("sample") ?? "";
     void this.load().catch(shown);
-    const response = await fetch(url).catch(() => null);
-    if (!response?.ok) throw this.#fail(new PageLensError("sample", `${url} could not be fetched.`));
-    await this.attach(new File([await response.blob()], url.split("/").at(-1) ?? "sample"));
+    await this.attach(await this.#sampleFile().catch((error) => { throw this.#fail(error); }));
     await this.ask(this.getAttribute("sample-question") ?? this.#words.siteSample);
   }
 
@@ -431,6 +486,12 @@ export class PageLensElement extends HTMLElement {
   }
 
   // ----------------------------------------------------------------------------------------------------------- keeping
+
+  /** Shows a conversation that holds documents. @param {() => Conversation | Promise<Conversation>} read */
+  async #open(read) {
+    await this.#opening("");
+    this.#restore(await read());
+  }
 
   /** Shows a conversation in place of the one that is on view. @param {Conversation} conversation */
   #restore(conversation) {
@@ -525,9 +586,10 @@ export class PageLensElement extends HTMLElement {
     const message = error instanceof Error ? error.message : String(error);
     const key = SAME[code] ?? code;
     const again = { label: (/** @type {Words} */ words) => words.tryAgain, run: () => void this.load().catch(shown) };
+    const reload = { label: (/** @type {Words} */ words) => words.reload, run: () => void this.#reload() };
     const anew = { label: (/** @type {Words} */ words) => words.anew, run: () => this.clear() };
     const of = (/** @type {0 | 1} */ which) => (/** @type {Words} */ words) => (words.errors[key] ?? words.errors[otherwise])?.[which] ?? "";
-    this.#view.trouble({ title: of(0), advice: of(1), detail: `${message} (${code})`, action: code === "context-full" ? anew : this.#engine || otherwise === "answer" ? undefined : again });
+    this.#view.trouble({ title: of(0), advice: of(1), detail: `${message} (${code})`, action: code === "context-full" ? anew : code === "locked" ? reload : this.#engine || otherwise === "answer" ? undefined : again });
     this.#tell("error", { code, message });
     return error;
   }

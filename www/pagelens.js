@@ -15,11 +15,14 @@
 
 import { PageLensError, abortError } from "./error.js";
 import { deleteModel, listModels } from "./cache.js";
+import { contacts } from "./contacts.js";
+import { Link } from "./link.js";
+import { lock } from "./lock.js";
 import { packFiles, totalBytes } from "./manifest.js";
 import { prepare } from "./request.js";
-import { place } from "./sources.js";
+import { keptPlace, place } from "./sources.js";
 
-export { PageLensError, deleteModel, listModels };
+export { PageLensError, contacts, deleteModel, listModels, lock };
 
 /** @typedef {import("./request.js").ChatRequest} ChatRequest */
 /** @typedef {import("./request.js").ChatMessage} ChatMessage */
@@ -51,6 +54,7 @@ export { PageLensError, deleteModel, listModels };
  * @typedef {ModelOptions & EngineExtras} EngineOptions
  * @typedef {object} EngineExtras
  * @property {boolean} [cache] whether the model is kept in this site's storage; true if nothing is said
+ * @property {boolean} [lock] whether the page is locked once the model is there (lock.js); false if nothing is said
  * @property {(progress: Progress) => void} [onProgress] of loading, also when a new worker has to load again
  * @property {AbortSignal} [signal] ends the loading
  */
@@ -95,7 +99,7 @@ export async function createEngine(options) {
 export async function modelBytes(model) {
   try {
     const where = place(model);
-    if (where.kind !== "url") return null;
+    if (where.kind !== "url" || lock.locked) return null;
     const response = await fetch(new URL("manifest.json", where.url));
     return totalBytes(packFiles(new Uint8Array(await response.arrayBuffer()))) || null;
   } catch {
@@ -178,22 +182,82 @@ export class Engine {
     if (this.#link?.alive) return this.#link;
     const { cache = true, onProgress } = this.#options;
     if (cache) void navigator.storage?.persist?.(); // the browser may say no, and then may delete the model when space is short
+    const asked = wire(this.#options);
+    if (lock.locked) return this.#loadLocked({ ...asked, model: keptPlace(asked.model) }, onProgress, signal);
+    if (this.#options.lock) return this.#lock(asked, cache, signal);
+    return this.#load(new Link(), { type: "load", cache, ...asked }, onProgress, signal);
+  }
+
+  /**
+   * Locks the page, once the model is where a worker without a network finds it. Where it cannot be, the one that has it stays.
+   * @param {ReturnType<typeof wire>} asked
+   * @param {boolean} cache
+   * @param {AbortSignal} [signal]
+   */
+  async #lock(asked, cache, signal) {
+    const { onProgress } = this.#options;
+    const parts = await lock.gather().catch(() => null);
+    if (signal?.aborted || this.#disposed) throw abortError();
+    if (parts === null || !cache) {
+      lock.refuse(cache ? "workers" : "storage");
+      return this.#load(new Link(), { type: "load", cache, ...asked }, onProgress, signal);
+    }
     const link = new Link();
+    let fetched = false;
+    // Of two loads one bar: the fetching of the first, and the placing of the second.
+    const fetching = (/** @type {Progress} */ progress) => {
+      if (progress.phase === "download") fetched = true;
+      if (["waiting", "download"].includes(progress.phase)) onProgress?.(progress);
+    };
+    const { place, info } = await this.#send(link, { type: "keep", ...asked, module: parts.engine.module }, fetching, signal);
+    if (place === undefined) {
+      lock.refuse("storage");
+      this.#info = Object.freeze(info);
+      return link;
+    }
+    link.close(disposed());
+    await lock.close();
+    if (signal?.aborted || this.#disposed) throw abortError();
+    return this.#loadLocked({ ...asked, model: place }, (progress) => {
+      if (!fetched || !["download", "cache"].includes(progress.phase)) onProgress?.(progress);
+    }, signal);
+  }
+
+  /** @param {ReturnType<typeof wire>} asked @param {EngineOptions["onProgress"]} onProgress @param {AbortSignal} [signal] */
+  #loadLocked(asked, onProgress, signal) {
+    const { worker, module } = lock.start("engine");
+    return this.#load(new Link(worker), { type: "load", cache: true, ...asked, module }, onProgress, signal);
+  }
+
+  /** @param {Link} link @param {{ type: string, [field: string]: unknown }} message @param {EngineOptions["onProgress"]} onProgress @param {AbortSignal} [signal] */
+  async #load(link, message, onProgress, signal) {
+    const info = await this.#send(link, message, onProgress, signal);
+    this.#info = Object.freeze(info);
+    return link;
+  }
+
+  /**
+   * Sends what a new worker is started for.
+   * @param {Link} link
+   * @param {{ type: string, [field: string]: unknown }} message
+   * @param {EngineOptions["onProgress"]} onProgress
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<any>}
+   */
+  async #send(link, message, onProgress, signal) {
     this.#link = link;
     const abort = () => link.close(abortError());
     signal?.addEventListener("abort", abort);
     try {
-      const load = link.send({ type: "load", cache, ...wire(this.#options) }, [], (message) => {
-        if (message.type === "progress") onProgress?.({ phase: message.phase, done: message.done, total: message.total });
-      });
-      this.#info = Object.freeze(/** @type {EngineInfo} */ (await load.result));
+      return await link.send(message, [], (heard) => {
+        if (heard.type === "progress") onProgress?.({ phase: heard.phase, done: heard.done, total: heard.total });
+      }).result;
     } catch (error) {
       link.close(disposed());
       throw error;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
-    return link;
   }
 
   /**
@@ -255,77 +319,6 @@ export class Engine {
 /** @returns {PageLensError} */
 function disposed() {
   return new PageLensError("disposed", "This engine has been disposed; create a new one.");
-}
-
-/**
- * One worker and the requests it has not finished. A worker that dies rejects them all, and is not used again.
- * @typedef {{ id: number, type: "progress", phase: string, done: number, total: number }
- *   | { id: number, type: "started", prompt_tokens: number, image_tokens: number, tiles: number[] }
- *   | { id: number, type: "token", text: string }
- *   | { id: number, type: "done", result: unknown }
- *   | { id: number, type: "error", code: string, message: string, dead: boolean }} FromWorker
- * @typedef {{ heard: (message: FromWorker) => void, resolve: (result: unknown) => void, reject: (error: unknown) => void }} Waiting
- */
-class Link {
-  #worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "pagelens" });
-  /** @type {Map<number, Waiting>} */ #waiting = new Map();
-  #ids = 0;
-  alive = true;
-
-  constructor() {
-    this.#worker.addEventListener("message", (event) => this.#hear(event.data));
-    this.#worker.addEventListener("messageerror", () => this.close(new PageLensError("engine-crashed", "The engine sent something that cannot be read.")));
-    this.#worker.addEventListener("error", (event) => {
-      event.preventDefault();
-      const lost = event.message ? new PageLensError("engine-crashed", `The engine stopped unexpectedly: ${event.message}`) : new PageLensError("engine-missing", "worker.js could not be loaded.");
-      this.close(lost);
-    });
-  }
-
-  /**
-   * @param {{ type: string, [field: string]: unknown }} message
-   * @param {Transferable[]} transfer
-   * @param {(message: FromWorker) => void} heard everything that comes before the end
-   * @returns {{ id: number, result: Promise<unknown> }}
-   */
-  send(message, transfer, heard) {
-    const id = ++this.#ids;
-    const result = new Promise((resolve, reject) => {
-      this.#waiting.set(id, { heard, resolve, reject });
-      this.post({ id, ...message }, transfer);
-    });
-    return { id, result };
-  }
-
-  /** @param {{ id?: number, type: string, [field: string]: unknown }} message @param {Transferable[]} [transfer] */
-  post(message, transfer = []) {
-    this.#worker.postMessage(message, transfer);
-  }
-
-  /** @param {unknown} error what the unfinished requests reject with */
-  close(error) {
-    this.alive = false;
-    this.#worker.terminate();
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-  }
-
-  /** @param {FromWorker} message */
-  #hear(message) {
-    const waiting = this.#waiting.get(message.id);
-    if (waiting === undefined) return;
-    if (message.type === "done") {
-      this.#waiting.delete(message.id);
-      waiting.resolve(message.result);
-    } else if (message.type === "error") {
-      const error = new PageLensError(message.code, message.message);
-      this.#waiting.delete(message.id);
-      waiting.reject(error);
-      if (message.dead) this.close(error);
-    } else {
-      waiting.heard(message);
-    }
-  }
 }
 
 /**

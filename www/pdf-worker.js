@@ -2,7 +2,7 @@
  * The worker that draws the pages of one PDF. It has an engine of its own (pdf/, from src/web/pdf.rs), apart from the model's:
  * a document that hangs or breaks it takes nothing else along. pdf.js starts it, and ends it when a page takes too long.
  *
- * Page to worker, each with an `id`: open { bytes, password }, once; draw { page, longest }.
+ * Page to worker, each with an `id`: open { bytes, password, module }, once, `module` being the engine where it is compiled already; draw { page, longest }.
  * Worker to page, one for each: done { result } or error { code, message }. open: { pages }; draw: { picture, missing }, a PNG
  * and the names of what it lacks.
  */
@@ -10,9 +10,9 @@
 /**
  * The built module, www/pdf/pdf.js.
  * @typedef {{ pages: () => number, draw: (page: number, longest: number) => { width: number, height: number, rgba: Uint8ClampedArray<ArrayBuffer>, missing: string[] } }} PdfDocument
- * @typedef {{ default: () => Promise<unknown>, PdfDocument: { open: (bytes: Uint8Array, password: string) => PdfDocument } }} PdfModule
+ * @typedef {{ default: (from?: { module_or_path: WebAssembly.Module }) => Promise<unknown>, PdfDocument: { open: (bytes: Uint8Array, password: string) => PdfDocument } }} PdfModule
  */
-/** @typedef {{ id: number, type: "open", bytes: ArrayBuffer, password: string } | { id: number, type: "draw", page: number, longest: number }} ToPdfWorker */
+/** @typedef {{ id: number, type: "open", bytes: ArrayBuffer, password: string, module?: WebAssembly.Module } | { id: number, type: "draw", page: number, longest: number }} ToPdfWorker */
 
 const post = /** @type {(message: object) => void} */ (self.postMessage.bind(self));
 
@@ -38,7 +38,7 @@ async function answer(message) {
   if (message.type === "open") {
     /** @type {PdfModule} */
     const { default: start, PdfDocument } = await import(/** @type {string} */ ("./pdf/pdf.js")).catch(missing);
-    await start().catch(missing);
+    await start(message.module && { module_or_path: message.module }).catch(missing);
     opened = PdfDocument.open(new Uint8Array(message.bytes), message.password);
     return { pages: opened.pages() };
   }

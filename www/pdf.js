@@ -1,6 +1,7 @@
 /** A PDF document, drawn page by page in a worker of its own (pdf-worker.js) that is ended when a page takes too long. */
 
 import { PageLensError } from "./error.js";
+import { lock } from "./lock.js";
 
 /** The longest that opening a document, or drawing one page, may take. */
 const PATIENCE = 10_000;
@@ -11,6 +12,7 @@ export class PdfFile {
   /** @type {Blob} */ #file;
   #password = "";
   /** @type {Worker | null} */ #worker = null;
+  #released = () => {};
   #ids = 0;
   /** How many pages there are. */ pages = 0;
 
@@ -26,9 +28,10 @@ export class PdfFile {
   async open(password = "") {
     this.close();
     this.#password = password;
-    this.#worker = new Worker(new URL("./pdf-worker.js", import.meta.url), { type: "module", name: "pagelens-pdf" });
+    const { worker, module } = lock.locked ? lock.start("pdf") : this.#unlocked();
+    this.#worker = worker;
     const bytes = await this.#file.arrayBuffer();
-    const { pages } = /** @type {{ pages: number }} */ (await this.#call({ type: "open", bytes, password }, [bytes]));
+    const { pages } = /** @type {{ pages: number }} */ (await this.#call({ type: "open", bytes, password, module }, [bytes]));
     this.pages = pages;
   }
 
@@ -42,8 +45,15 @@ export class PdfFile {
     return /** @type {Page} */ (await this.#call({ type: "draw", page, longest }));
   }
 
+  /** A worker of a page that is not locked. @returns {{ worker: Worker, module?: undefined }} */
+  #unlocked() {
+    this.#released = lock.watch(() => this.close());
+    return { worker: new Worker(new URL("./pdf-worker.js", import.meta.url), { type: "module", name: "pagelens-pdf" }) };
+  }
+
   /** Ends the worker; the next page starts another. */
   close() {
+    this.#released();
     this.#worker?.terminate();
     this.#worker = null;
   }

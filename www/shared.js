@@ -7,17 +7,17 @@ import { createEngine } from "./pagelens.js";
 /** @typedef {(progress: import("./pagelens.js").Progress) => void} OnProgress */
 /** @typedef {{ engine: Promise<Engine>, abort: AbortController, users: Set<OnProgress> }} Shared */
 
-/** @type {Map<string, Shared>} by model and device */
+/** @type {Map<string, Shared>} by model, device, and whether the page is locked for it */
 const engines = new Map();
 
 /**
  * An engine, and how to give it back.
- * @param {{ model: string, device: "auto" | "gpu" | "cpu", signal: AbortSignal, onProgress: OnProgress }} options
+ * @param {{ model: string, device: "auto" | "gpu" | "cpu", lock: boolean, signal: AbortSignal, onProgress: OnProgress }} options
  * @returns {Promise<{ engine: Engine, giveBack: () => void }>}
  */
-export async function borrow({ model, device, signal, onProgress }) {
-  const key = `${device} ${new URL(model, document.baseURI)}`;
-  const shared = engines.get(key) ?? make(key, model, device);
+export async function borrow({ model, device, lock, signal, onProgress }) {
+  const key = `${device} ${lock} ${new URL(model, document.baseURI)}`;
+  const shared = engines.get(key) ?? make(key, { model, device, lock });
   const user = (/** @type {import("./pagelens.js").Progress} */ progress) => onProgress(progress);
   shared.users.add(user);
   const giveBack = () => {
@@ -38,12 +38,12 @@ export async function borrow({ model, device, signal, onProgress }) {
   }
 }
 
-/** @param {string} key @param {string} model @param {"auto" | "gpu" | "cpu"} device @returns {Shared} */
-function make(key, model, device) {
+/** @param {string} key @param {{ model: string, device: "auto" | "gpu" | "cpu", lock: boolean }} options @returns {Shared} */
+function make(key, options) {
   const abort = new AbortController();
   /** @type {Set<OnProgress>} */
   const users = new Set();
-  const engine = createEngine({ model, device, signal: abort.signal, onProgress: (progress) => users.forEach((user) => user(progress)) });
+  const engine = createEngine({ ...options, signal: abort.signal, onProgress: (progress) => users.forEach((user) => user(progress)) });
   const shared = { engine, abort, users };
   engines.set(key, shared);
   engine.catch(() => {

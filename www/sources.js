@@ -3,11 +3,12 @@
  * folders that were picked. Each source answers two questions: what is known of a file, and some of its bytes.
  */
 
+import { contacts } from "./contacts.js";
 import { PageLensError } from "./error.js";
 
 /**
  * A model by where it lies; it can be sent to a worker.
- * @typedef {{ kind: "url", url: string } | { kind: "repository", host: string, id: string, revision: string } | { kind: "files", files: File[] } | { kind: "directory", handle: FileSystemDirectoryHandle }} Place
+ * @typedef {{ kind: "url", url: string } | { kind: "repository", host: string, id: string, revision: string } | { kind: "files", files: File[] } | { kind: "directory", handle: FileSystemDirectoryHandle } | { kind: "kept", key: string, name: string }} Place `kept`: in the cache, and nowhere else
  */
 /** @typedef {string | Iterable<File> | FileSystemDirectoryHandle} Model what a caller may give */
 /** What is known of a file. `tag` tells one version from another. @typedef {{ size: number, tag: string, sha256?: string }} Facts */
@@ -59,6 +60,19 @@ export function place(model, host = HOST) {
   return { kind: "url", url: url.href };
 }
 
+/** Where the cache has a place's model, if it has it; what is on this machine stays where it is. @param {Place} place @returns {Place} */
+export function keptPlace(place) {
+  if (place.kind === "url") return { kind: "kept", key: place.url, name: urlName(place.url) };
+  if (place.kind === "repository") return { kind: "kept", key: repositoryKey(place), name: place.id };
+  return place;
+}
+
+/** @param {string} url */
+const urlName = (url) => new URL(url).pathname.split("/").at(-2) || url;
+
+/** @param {Extract<Place, { kind: "repository" }>} place */
+const repositoryKey = ({ host, id, revision }) => `${host}/${id}@${revision}`;
+
 /**
  * @param {Place} place
  * @returns {Promise<Source>}
@@ -66,7 +80,7 @@ export function place(model, host = HOST) {
 export async function openSource(place) {
   switch (place.kind) {
     case "url":
-      return new Http(place.url, place.url, new URL(place.url).pathname.split("/").at(-2) || place.url, null);
+      return new Http(place.url, place.url, urlName(place.url), null);
     case "repository":
       return openRepository(place);
     case "files":
@@ -80,6 +94,8 @@ export async function openSource(place) {
           throw error;
         }
       }, place.handle.name);
+    case "kept":
+      return new Kept(place.key, place.name);
   }
 }
 
@@ -87,16 +103,18 @@ export async function openSource(place) {
  * The commit that a revision stands for, and its files by content. A host that lists nothing is taken as it is.
  * @param {Extract<Place, { kind: "repository" }>} place
  */
-async function openRepository({ host, id, revision }) {
-  const key = `${host}/${id}@${revision}`;
+async function openRepository(place) {
+  const { host, id, revision } = place;
   const name = id.split("/")[1] ?? id;
   let commit = revision;
   /** @type {Map<string, Facts> | null} */
   let listing = null;
   try {
-    const response = await fetch(`${host}/api/models/${id}/revision/${revision}?blobs=true`, { cache: "no-store" });
+    const response = await ask(`${host}/api/models/${id}/revision/${revision}?blobs=true`, { cache: "no-store" });
     if (response.ok) {
-      const { sha, siblings } = await response.json();
+      const text = await response.text();
+      count(response, text.length);
+      const { sha, siblings } = JSON.parse(text);
       listing = new Map(siblings.map((/** @type {any} */ { rfilename, size, blobId, lfs }) => [rfilename, { size, tag: lfs?.sha256 ?? blobId, sha256: lfs?.sha256 }]));
       if ([...listing.values()].some(({ size, tag }) => !Number.isSafeInteger(size) || typeof tag !== "string")) listing = null;
       commit = sha;
@@ -104,7 +122,7 @@ async function openRepository({ host, id, revision }) {
   } catch {
     // not reachable, or no list: the files themselves will tell
   }
-  return new Http(`${host}/${id}/resolve/${commit}/`, key, name, listing);
+  return new Http(`${host}/${id}/resolve/${commit}/`, repositoryKey(place), name, listing);
 }
 
 /** @implements {Source} */
@@ -123,7 +141,7 @@ class Http {
   /** @param {string} file */
   async facts(file) {
     if (this.#listing) return this.#listing.get(file) ?? null;
-    const response = await fetch(new URL(file, this.#base), { method: "HEAD", cache: "no-store" });
+    const response = await ask(new URL(file, this.#base), { method: "HEAD", cache: "no-store" });
     if (response.status === 404) return null;
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const size = Number(response.headers.get("Content-Length") ?? NaN);
@@ -134,10 +152,12 @@ class Http {
   /** @param {string} file */
   async all(file) {
     if (this.#listing && !this.#listing.has(file)) return null;
-    const response = await fetch(new URL(file, this.#base), { cache: "no-cache" });
+    const response = await ask(new URL(file, this.#base), { cache: "no-cache" });
     if (response.status === 404) return null;
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
-    return new Uint8Array(await response.arrayBuffer());
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    count(response, bytes.length);
+    return bytes;
   }
 
   /**
@@ -152,13 +172,13 @@ class Http {
     const abort = new AbortController();
     let timer = setTimeout(() => abort.abort(), PATIENCE);
     try {
-      const response = await fetch(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: abort.signal });
+      const response = await ask(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: abort.signal });
       if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
       const total = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? known.size);
       // Where the file's digest or its commit is known, its size is all that an answer can contradict.
       const pinned = known.sha256 !== undefined || this.#listing !== null;
       if (total !== known.size || (!pinned && response.status === 206 && tag(response, total) !== known.tag)) throw new Changed(`${file} changed while it was fetched`);
-      if (response.status !== 206) return { whole: response.body };
+      if (response.status !== 206) return { whole: response.body.pipeThrough(counting(response)) };
       const bytes = new Uint8Array(end - start);
       let at = 0;
       const reader = response.body.getReader();
@@ -170,6 +190,7 @@ class Http {
         if (at + value.length > bytes.length) throw new Error("the server sent more than was asked for");
         bytes.set(value, at);
         at += value.length;
+        count(response, value.length);
         onBytes(value.length);
       }
       if (at < bytes.length) throw new Error("the connection ended early");
@@ -178,6 +199,28 @@ class Http {
       clearTimeout(timer);
     }
   }
+}
+
+/** A request, with the host that answered it taken note of, which a redirection may have led to. @param {string | URL} url @param {RequestInit} init */
+async function ask(url, init) {
+  const response = await fetch(url, init);
+  if (new URL(url).host !== new URL(response.url).host) contacts.add(new URL(url).host, 0);
+  count(response, 0);
+  return response;
+}
+
+/** Bytes of another site; the browser's timeline has those of this one. @param {Response} response @param {number} bytes */
+function count(response, bytes) {
+  const { origin, host } = new URL(response.url);
+  if (origin !== location.origin) contacts.add(host, bytes);
+}
+
+/** @param {Response} response @returns {TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>} */
+function counting(response) {
+  return new TransformStream({ transform: (chunk, controller) => {
+    count(response, chunk.length);
+    controller.enqueue(chunk);
+  } });
 }
 
 /** The version of a file as far as a response tells; other sites may hide their ETag. @param {Response} response @param {number} size */
@@ -217,6 +260,22 @@ class Picked {
     onBytes(bytes.length);
     return { bytes };
   }
+}
+
+/** What the cache has, for a worker that can ask nobody else. @implements {Source} */
+class Kept {
+  /** @param {string} key @param {string} name */
+  constructor(key, name) {
+    this.key = key;
+    this.name = name;
+  }
+
+  /** @returns {Promise<never>} */
+  async facts() {
+    throw new PageLensError("locked", "Some of this model is not kept in this browser, and a locked page cannot fetch it.");
+  }
+  all = this.facts;
+  part = this.facts;
 }
 
 /** @param {string} message */

@@ -15,14 +15,6 @@ function kept(request) {
 scope.addEventListener("install", () => scope.skipWaiting());
 scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(scope.clients.claim()));
 
-// The page tells what it had loaded before this worker was there.
-scope.addEventListener("message", (/** @type {any} */ event) => {
-  event.waitUntil(Promise.all(event.data.map(async (/** @type {string} */ url) => {
-    const request = new Request(url);
-    if (kept(request)) await answer(request).catch(() => {}); // it was here a moment ago; another visit will do
-  })));
-});
-
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
   if (kept(event.request)) event.respondWith(answer(event.request));
 });

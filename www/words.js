@@ -5,6 +5,7 @@
 
 const number = (/** @type {number} */ value, /** @type {number} */ digits = 0) => new Intl.NumberFormat("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
 const megabytes = (/** @type {number} */ bytes) => `${number(bytes / 1e6, bytes < 99.5e6 ? 1 : 0)} MB`;
+const bytes = (/** @type {number} */ count) => (count < 1e6 ? `${number(count / 1e3)} kB` : megabytes(count));
 const duration = (/** @type {number} */ ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${number(ms / 1000, 1)} s`);
 const rate = (/** @type {number} */ value) => number(value, value < 9.95 ? 1 : 0);
 
@@ -109,6 +110,27 @@ const EN = {
   onCpuNoAdapter: "Running on the CPU: no WebGPU adapter here",
   onCpuSoftware: (/** @type {string} */ adapter) => `Running on the CPU: the WebGPU adapter here is software (${adapter})`,
 
+  // --- the page's lock
+  lights: { idle: () => "Nothing opened yet", loading: (/** @type {string} */ host) => `Loading from ${host}`, locked: () => "Locked: no network", unlocked: () => "Not locked" },
+  lightMeans: {
+    idle: "No document is open. The network is still there, so that a model can be fetched.",
+    loading: "The model and its engine are being fetched. Nothing of what you open or ask is part of a request.",
+    locked: "The browser now refuses every request of this page and of its workers, until the page is loaded again. What you open stays here.",
+  },
+  unlockedBecause: {
+    unasked: "The author of this page has not asked for the lock. PageLens sends nothing, but the browser would not hold other scripts of this page back.",
+    storage: "This browser keeps no model for this page; a private window can be the reason. The worker that fetched it still runs, so the page cannot be locked.",
+    workers: "This site’s policy, or this browser, allows no workers that a lock would hold.",
+  },
+  lockLimits: "The lock is a rule that the browser enforces (a Content Security Policy). It does not cover links that you follow, WebRTC, look-ups of names, browser extensions, or the browser itself.",
+  hosts: "Heard from since the page was opened",
+  host: "Host",
+  received: "Received",
+  bytes: (/** @type {number} */ count) => (count > 0 ? bytes(count) : "not told"),
+  close: "Close",
+  reload: "Reload and keep the conversation",
+  waits: (/** @type {string} */ name) => `${name} is opened as soon as the page is locked.`,
+
   // --- keeping
   menu: "More",
   exportChat: "Export conversation",
@@ -133,6 +155,7 @@ const EN = {
     "missing-file": ["The model is not where this page looks for it.", "The site’s owner has to put it there."],
     "does-not-fit": ["This model is too large for this device.", "Take a smaller one."],
     "storage-full": ["There is no room to keep this model.", "Delete another one, or load it without keeping it."],
+    locked: ["This page is locked, and cannot fetch a model any more.", "Reload it: the conversation is kept."],
     damaged: ["The model’s files are damaged.", "The site’s owner has to put them there again."],
     "engine-missing": ["The engine could not be started.", "Reload the page. If that does not help, try a current version of your browser."],
     "engine-crashed": ["The engine stopped unexpectedly.", "Ask again: it starts afresh. If that happens again, try a smaller picture."],
@@ -259,6 +282,26 @@ const ZH = {
   onCpuNoAdapter: "在 CPU 上运行：这里没有 WebGPU 适配器",
   onCpuSoftware: (adapter) => `在 CPU 上运行：这里的 WebGPU 适配器是软件模拟的（${adapter}）`,
 
+  lights: { idle: () => "尚未打开任何内容", loading: (host) => `正在从 ${host} 加载`, locked: () => "已锁定：无网络", unlocked: () => "未锁定" },
+  lightMeans: {
+    idle: "尚未打开文档。网络仍然可用，以便获取模型。",
+    loading: "正在获取模型和引擎。您打开或询问的内容不会出现在任何请求中。",
+    locked: "在重新加载本页之前，浏览器会拒绝本页及其所有工作线程的一切请求。您打开的内容只留在这里。",
+  },
+  unlockedBecause: {
+    unasked: "本页作者没有要求锁定。PageLens 不发送任何数据，但浏览器不会阻止本页的其他脚本发送。",
+    storage: "此浏览器没有为本页保存模型，隐私窗口可能是原因。获取模型的工作线程仍在运行，因此无法锁定。",
+    workers: "本站的策略或此浏览器不允许可锁定的工作线程。",
+  },
+  lockLimits: "锁定由浏览器强制执行（内容安全策略）。它不涵盖您点击的链接、WebRTC、域名查询、浏览器扩展和浏览器本身。",
+  hosts: "本页打开以来有过响应的主机",
+  host: "主机",
+  received: "已接收",
+  bytes: (count) => (count > 0 ? bytes(count) : "未告知"),
+  close: "关闭",
+  reload: "重新加载并保留对话",
+  waits: (name) => `页面锁定后立即打开 ${name}。`,
+
   menu: "更多",
   exportChat: "导出对话",
   importChat: "导入对话",
@@ -281,6 +324,7 @@ const ZH = {
     "missing-file": ["在此页面指定的位置找不到模型。", "需要由网站所有者放置模型文件。"],
     "does-not-fit": ["这台设备容不下这个模型。", "请换一个较小的模型。"],
     "storage-full": ["没有空间保存这个模型。", "请删除其他模型，或不保存直接加载。"],
+    locked: ["本页已锁定，无法再获取模型。", "请重新加载：对话会保留。"],
     damaged: ["模型文件已损坏。", "需要由网站所有者重新放置模型文件。"],
     "engine-missing": ["无法启动引擎。", "请重新加载页面；若仍无效，请使用新版浏览器。"],
     "engine-crashed": ["引擎意外停止。", "请再次提问，引擎会重新启动；若再次发生，请使用较小的图片。"],

@@ -6,8 +6,10 @@
  * never reused within one worker.
  *
  * Page to worker:
- *   load      { model, cache, options }            Sent once, first. `model` is a Place (sources.js); without `cache` nothing
- *                                                  is kept; `options` are the engine's.
+ *   load      { model, cache, options, module }    Sent once, first. `model` is a Place (sources.js); without `cache` nothing
+ *                                                  is kept; `options` are the engine's; `module` is the engine, where it has
+ *                                                  been compiled already.
+ *   keep      { model, options, module }           Instead of load: makes sure that the model can be loaded without a network.
  *   fit       { model, options }                   Instead of load: weighs a model. The worker is of no use afterwards.
  *   generate  { messages, images, options, stop }  `images` are file bytes, transferred; `messages` point at them by index.
  *   stop      { }                                  `id` is that of the request to stop. Nothing is answered to the stop
@@ -19,8 +21,10 @@
  *                                     not known.
  *   started   { prompt_tokens, image_tokens, tiles }  The prompt has been read; tokens follow.
  *   token     { text }                                A piece of the answer, never half a character.
+ *   contact   { host, bytes }         Came over the network; belongs to no request.
  *   done      { result }              The request is over. load: the engine's info with `fit`; fit: that alone; generate:
- *                                     { stop_reason, usage }.
+ *                                     { stop_reason, usage }; keep: { place } to load from without a network, or else the
+ *                                     { info } of what was loaded instead, with which this worker goes on.
  *   error     { code, message, dead } The request is over. With `dead` the worker cannot go on (a wasm trap leaves the
  *                                     engine in an unknown state, and a failed load leaves none): the page ends it, and the
  *                                     next request starts a new one.
@@ -32,7 +36,8 @@
  * token.
  */
 
-import { withFiles, withHeaders } from "./loading.js";
+import { contacts } from "./contacts.js";
+import { kept, withFiles, withHeaders } from "./loading.js";
 import { StopText } from "./stop.js";
 
 /**
@@ -49,12 +54,13 @@ import { StopText } from "./stop.js";
  * @typedef {import("./loading.js").Fit} Fit
  * @typedef {{ device: "auto" | "gpu" | "cpu", vision: string, language: string, max_tiles?: number, context?: number }} LoadOptions
  * @typedef {object} WasmModule
- * @property {() => Promise<{ memory?: WebAssembly.Memory }>} default
+ * @property {(from?: { module_or_path: WebAssembly.Module }) => Promise<{ memory?: WebAssembly.Memory }>} default
  * @property {{ load: (files: Files, options: LoadOptions & { name: string }, report: Report) => Promise<WasmEngine>, fit: (files: Files, options: LoadOptions & { name: string }) => Promise<Fit> }} Engine
  * @property {new () => { update: (bytes: Uint8Array) => void, finish: () => string }} Digest
  */
 
-/** @typedef {{ id: number, type: "load", model: import("./sources.js").Place, cache: boolean, options: LoadOptions }} LoadMessage */
+/** @typedef {{ id: number, type: "load", model: import("./sources.js").Place, cache: boolean, options: LoadOptions, module?: WebAssembly.Module }} LoadMessage */
+/** @typedef {{ id: number, type: "keep", model: import("./sources.js").Place, options: LoadOptions, module: WebAssembly.Module }} KeepMessage */
 /** @typedef {{ id: number, type: "fit", model: import("./sources.js").Place, options: LoadOptions }} FitMessage */
 /** @typedef {{ role: string, content: ({ type: "text", text: string } | { type: "image", index: number })[] }} WireMessage */
 /** @typedef {{ id: number, type: "generate", messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, stop: string[] }} GenerateMessage */
@@ -81,11 +87,17 @@ const stopped = new Set();
 
 const post = /** @type {(message: object) => void} */ (self.postMessage.bind(self));
 
+contacts.addEventListener("contact", (event) => post({ type: "contact", .../** @type {CustomEvent<{ host: string, bytes: number }>} */ (event).detail }));
+contacts.watch();
+
 self.addEventListener("message", (event) => {
-  const message = /** @type {LoadMessage | FitMessage | GenerateMessage | StopMessage} */ (event.data);
+  const message = /** @type {LoadMessage | KeepMessage | FitMessage | GenerateMessage | StopMessage} */ (event.data);
   switch (message.type) {
     case "load":
       void answer(message.id, true, () => load(message));
+      break;
+    case "keep":
+      void answer(message.id, true, () => keep(message));
       break;
     case "fit":
       void answer(message.id, true, () => fit(message));
@@ -108,7 +120,9 @@ self.addEventListener("message", (event) => {
 async function answer(id, loading, work) {
   running.add(id);
   try {
-    post({ id, type: "done", result: await work() });
+    const result = await work();
+    contacts.flush();
+    post({ id, type: "done", result });
   } catch (error) {
     const code = codeOf(error);
     const message = error instanceof Error ? error.message : String(error);
@@ -140,31 +154,43 @@ function codeOf(error) {
   return typeof code === "string" ? code : null;
 }
 
-/** @returns {Promise<{ pkg: WasmModule, memory?: WebAssembly.Memory }>} */
-async function engineModule() {
+/** @param {WebAssembly.Module} [module] @returns {Promise<{ pkg: WasmModule, memory?: WebAssembly.Memory }>} */
+async function engineModule(module) {
   /** @type {WasmModule} */
   const pkg = await import(/** @type {string} */ ("./pkg/pagelens.js")).catch((error) => {
     throw new Failure("engine-missing", `The engine (pkg/pagelens.js) could not be loaded: ${error.message}`);
   });
-  const { memory } = await pkg.default().catch((error) => {
+  const { memory } = await pkg.default(module && { module_or_path: module }).catch((error) => {
     throw new Failure("engine-missing", `The engine's WebAssembly could not be started: ${error.message}`);
   });
   return { pkg, memory };
 }
 
 /** @param {LoadMessage} message */
-async function load({ id, model, cache, options }) {
-  const { pkg, memory } = await engineModule();
+async function load({ id, model, cache, options, module }) {
+  const { pkg, memory } = await engineModule(module);
   const report = (/** @type {string} */ phase, /** @type {number} */ done, /** @type {number} */ total) => post({ id, type: "progress", phase, done, total });
   /** @type {Fit | undefined} */
   let fit;
-  const wanted = { place: model, cache, precisions: `${options.vision}-${options.language}` };
+  const wanted = { place: model, cache, precisions: precisionsOf(options) };
   engine = await withFiles(wanted, report, () => new pkg.Digest(), (files, name) => {
     const plan = files.plan;
     return pkg.Engine.load({ ...files, plan: (spans, weighed) => plan(spans, (fit = weighed)) }, { ...options, name }, report);
   });
   const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength ?? 0 };
   return options.device === "auto" && info.device === "cpu" ? { ...info, adapter: await adapterName() } : info;
+}
+
+/** @param {LoadOptions} options the name of a conversion */
+const precisionsOf = ({ vision, language }) => `${vision}-${language}`;
+
+/** @param {KeepMessage} message */
+async function keep({ id, model, options, module }) {
+  const before = await kept(model, precisionsOf(options));
+  if (before) return { place: before };
+  const info = await load({ id, type: "load", model, cache: true, options, module });
+  const place = await kept(model, precisionsOf(options));
+  return place ? { place } : { info };
 }
 
 /** @param {FitMessage} message */

@@ -18,7 +18,7 @@ const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 
 /** @typedef {{ method: string, path: string, range: string | undefined, status: number }[]} Log what was asked for, in order */
 
-export const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'";
+export const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'";
 
 export const chunkBytes = 4 << 20;
 /** Bytes of the mock model's one shard, in three chunks; the mock engine checks them. */
@@ -146,6 +146,7 @@ export async function spawnServe(program) {
 async function read(path, mock) {
   if (path.endsWith("/")) path += "index.html";
   if (mock && path === "/pkg/pagelens.js") return readFile(join(here, "mock_pkg.js"));
+  if (mock && path === "/pkg/pagelens_bg.wasm") return Buffer.from("\0asm\x01\0\0\0", "latin1");
   const [, model, file] = /^\/models\/(tiny|big|raw)\/(.+)$/.exec(path) ?? [];
   if (mock && model && file === "manifest.json") return manifests[/** @type {keyof shards} */ (model)];
   if (mock && model && file === "shard.bin") return shards[/** @type {keyof shards} */ (model)];

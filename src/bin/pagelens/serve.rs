@@ -27,8 +27,8 @@ pub(crate) struct Args {
 fn policy(allowed: &[String]) -> String {
     let allowed = allowed.iter().map(|origin| format!(" {origin}"));
     format!(
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' blob:{}; \
-         img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; \
+         connect-src 'self' blob:{}; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'",
         allowed.collect::<String>()
     )
 }
