@@ -64,6 +64,7 @@ export class PageLensElement extends HTMLElement {
   /** @type {Map<Turn, TurnView>} */ #turns = new Map();
   /** @type {number | null} bytes of the model, when known */ #bytes = null;
   /** @type {Promise<File> | null} */ #fetchedSample = null;
+  /** @type {Promise<unknown> | null} documents that wait for the lock */ #arriving = null;
   /** When a growing answer was last kept. */ #kept = -Infinity;
   /** Whether this browser has kept what it was given. */ #keeps = true;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
@@ -138,7 +139,22 @@ export class PageLensElement extends HTMLElement {
    * @param {Blob} file
    * @returns {Promise<void>} it has been added when this resolves; not before the page is locked, where it is to be
    */
-  async attach(file) {
+  attach(file) {
+    const arriving = this.#attach(file);
+    if (this.hasAttribute("lock") && !this.#engine) this.#arrive(arriving);
+    return arriving;
+  }
+
+  /** Lets questions wait for documents that wait for the lock. @param {Promise<unknown>} documents */
+  #arrive(documents) {
+    const all = Promise.allSettled([this.#arriving, documents]).then(() => {
+      if (this.#arriving === all) this.#arriving = null;
+    });
+    this.#arriving = all;
+  }
+
+  /** @param {Blob} file */
+  async #attach(file) {
     this.#view.trouble(null);
     const name = file instanceof File ? file.name : this.#words.pictureName(this.#conversation.pictures.length + 1);
     const opening = this.#opening(name);
@@ -161,7 +177,12 @@ export class PageLensElement extends HTMLElement {
    * @param {string} question
    * @returns {Promise<string>} the whole answer; rejects with an AbortError when stopped
    */
-  ask(question) {
+  async ask(question) {
+    if (this.#arriving) {
+      this.#view.running = true;
+      await this.#arriving.finally(() => (this.#view.running = this.#run !== null));
+      if (this.#conversation.pictures.length === 0) throw new DOMException("The document could not be opened.", "AbortError");
+    }
     return this.#ask(question, {});
   }
 
@@ -376,7 +397,14 @@ export class PageLensElement extends HTMLElement {
   }
 
   /** @param {Iterable<File>} files */
-  async #attachAll(files) {
+  #attachAll(files) {
+    const arriving = this.#attachEach(files);
+    if (this.hasAttribute("lock") && !this.#engine) this.#arrive(arriving);
+    return arriving;
+  }
+
+  /** @param {Iterable<File>} files */
+  async #attachEach(files) {
     for (const file of files) {
       if (file.type === "" || file.type.startsWith("image/") || isPdf(file)) await this.attach(file).catch(shown);
       else this.#fail(new PageLensError("not-a-picture", `${file.name} is of type ${file.type}.`));
