@@ -263,7 +263,12 @@ export class View {
   undo(turn) {
     if (!turn.node.isConnected) return; // cleared meanwhile
     this.remove([turn]);
-    if (this.#field.value === "") this.#field.value = turn.question;
+    this.giveBack(turn.question);
+  }
+
+  /** @param {string} question that was not answered */
+  giveBack(question) {
+    if (this.#field.value === "") this.#field.value = question;
   }
 
   /** @param {TurnView[]} turns */
