@@ -202,7 +202,7 @@ export class View {
   offerSample(url, question) {
     this.#sampleless = url === null;
     this.#refresh();
-    if (url !== null) this.#sampleImage.src = url;
+    if (url !== null && this.#sampleImage.getAttribute("src") !== url) this.#sampleImage.src = url;
     this.voice.put(this.#sampleQuestion, question);
   }
 

@@ -447,7 +447,8 @@ export class PageLensElement extends HTMLElement {
   };
 
   #offerSample() {
-    this.#view.offerSample(this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
+    const gone = lock.locked && this.#fetchedSample === null;
+    this.#view.offerSample(gone ? null : this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
   }
 
   /** The sample, fetched once: a locked page could not. @returns {Promise<File>} */
