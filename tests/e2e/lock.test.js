@@ -110,9 +110,11 @@ onPage(`after the lock nothing is requested, in ${seconds} seconds of use`, asyn
     await part(page, "clear").click();
   }
   page.context().off("request", heard);
-  console.log(`${rounds} rounds`);
-  assert.deepEqual(server.log.slice(before), []);
-  assert.deepEqual(requests, []);
+  // Chromium looks for a newer service worker when it likes to, without the page: the request is always the same.
+  const own = server.log.slice(before).filter(({ path }) => path === "/sw.js").length;
+  console.log(`${rounds} rounds; the browser looked for a newer sw.js ${own} times`);
+  assert.deepEqual(server.log.slice(before).filter(({ path }) => path !== "/sw.js"), []);
+  assert.deepEqual(requests.filter((url) => url !== `${server.url}sw.js`), []);
   assert.deepEqual(hits, []);
 }, { timeout: (seconds + 180) * 1000 });
 
