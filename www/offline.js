@@ -8,7 +8,7 @@ import { lock } from "./lock.js";
 const workers = globalThis.navigator?.serviceWorker;
 
 async function offline() {
-  await workers.register("sw.js");
+  await lock.before(workers.register("sw.js"));
   if (!workers.controller) await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
   if (lock.locked) return;
   const loaded = [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];

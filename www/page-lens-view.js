@@ -42,6 +42,7 @@ export class View {
   #chat = h("input", { type: "file", accept: "application/json,.json", hidden: true, tabIndex: -1 });
 
   #sampleImage = h("img", { alt: "", width: 104, height: 52 });
+  #sampleUrl = "";
   #sampleQuestion = h("span", {});
   #sampleHint = h("span", { class: "hint" });
   #sample = h("button", { type: "button", class: "sample", part: "sample" }, this.#sampleImage, h("span", {}, this.#sampleHint, this.#sampleQuestion), icon("go"));
@@ -202,7 +203,8 @@ export class View {
   offerSample(url, question) {
     this.#sampleless = url === null;
     this.#refresh();
-    if (url !== null) this.#sampleImage.src = url;
+    if (url !== null && this.#sampleUrl !== url) this.#sampleImage.src = url;
+    this.#sampleUrl = url ?? this.#sampleUrl;
     this.voice.put(this.#sampleQuestion, question);
   }
 
@@ -263,7 +265,12 @@ export class View {
   undo(turn) {
     if (!turn.node.isConnected) return; // cleared meanwhile
     this.remove([turn]);
-    if (this.#field.value === "") this.#field.value = turn.question;
+    this.giveBack(turn.question);
+  }
+
+  /** @param {string} question that was not answered */
+  giveBack(question) {
+    if (this.#field.value === "") this.#field.value = question;
   }
 
   /** @param {TurnView[]} turns */

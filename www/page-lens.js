@@ -64,6 +64,8 @@ export class PageLensElement extends HTMLElement {
   /** @type {Map<Turn, TurnView>} */ #turns = new Map();
   /** @type {number | null} bytes of the model, when known */ #bytes = null;
   /** @type {Promise<File> | null} */ #fetchedSample = null;
+  /** @type {Promise<unknown> | null} documents that wait for the lock */ #arriving = null;
+  /** @type {Blob[]} documents that waited for it in vain */ #unopened = [];
   /** When a growing answer was last kept. */ #kept = -Infinity;
   /** Whether this browser has kept what it was given. */ #keeps = true;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
@@ -138,7 +140,22 @@ export class PageLensElement extends HTMLElement {
    * @param {Blob} file
    * @returns {Promise<void>} it has been added when this resolves; not before the page is locked, where it is to be
    */
-  async attach(file) {
+  attach(file) {
+    const arriving = this.#attach(file);
+    if (this.hasAttribute("lock") && !this.#engine) this.#arrive(arriving);
+    return arriving;
+  }
+
+  /** Lets questions wait for documents that wait for the lock. @param {Promise<unknown>} documents */
+  #arrive(documents) {
+    const all = Promise.allSettled([this.#arriving, documents]).then(() => {
+      if (this.#arriving === all) this.#arriving = null;
+    });
+    this.#arriving = all;
+  }
+
+  /** @param {Blob} file */
+  async #attach(file) {
     this.#view.trouble(null);
     const name = file instanceof File ? file.name : this.#words.pictureName(this.#conversation.pictures.length + 1);
     const opening = this.#opening(name);
@@ -161,7 +178,16 @@ export class PageLensElement extends HTMLElement {
    * @param {string} question
    * @returns {Promise<string>} the whole answer; rejects with an AbortError when stopped
    */
-  ask(question) {
+  async ask(question) {
+    if (this.#unopened.length > 0) void this.#attachAll(this.#unopened.splice(0));
+    if (this.#arriving) {
+      this.#view.running = true;
+      await this.#arriving.finally(() => (this.#view.running = this.#run !== null));
+      if (this.#conversation.pictures.length === 0) {
+        this.#view.giveBack(question);
+        throw new DOMException("The document could not be opened.", "AbortError");
+      }
+    }
     return this.#ask(question, {});
   }
 
@@ -280,6 +306,7 @@ export class PageLensElement extends HTMLElement {
       this.#view.pages.know(engine.info.image_size, null);
       this.#view.say((words) => words.loaded(this.#where(engine.info)(words)));
       this.#resolveReady(engine.info);
+      queueMicrotask(() => void this.#attachAll(this.#unopened.splice(0)));
       this.#tell("ready", engine.info);
       return engine.info;
     } catch (error) {
@@ -375,11 +402,25 @@ export class PageLensElement extends HTMLElement {
     void this.load().catch(shown);
   }
 
-  /** @param {Iterable<File>} files */
-  async #attachAll(files) {
+  /** @param {Iterable<Blob>} files */
+  #attachAll(files) {
+    const arriving = this.#attachEach(files);
+    if (this.hasAttribute("lock") && !this.#engine) this.#arrive(arriving);
+    return arriving;
+  }
+
+  /** @param {Iterable<Blob>} files */
+  async #attachEach(files) {
+    const [first] = files;
+    try {
+      if (first) await this.#opening(first instanceof File ? first.name : "");
+    } catch {
+      this.#unopened.push(...files); // the next question, or the next loading, tries again
+      return;
+    }
     for (const file of files) {
       if (file.type === "" || file.type.startsWith("image/") || isPdf(file)) await this.attach(file).catch(shown);
-      else this.#fail(new PageLensError("not-a-picture", `${file.name} is of type ${file.type}.`));
+      else this.#fail(new PageLensError("not-a-picture", `${file instanceof File ? file.name : "A file"} is of type ${file.type}.`));
     }
   }
 
@@ -406,7 +447,8 @@ export class PageLensElement extends HTMLElement {
   };
 
   #offerSample() {
-    this.#view.offerSample(this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
+    const gone = lock.locked && this.#fetchedSample === null;
+    this.#view.offerSample(gone ? null : this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
   }
 
   /** The sample, fetched once: a locked page could not. @returns {Promise<File>} */

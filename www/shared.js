@@ -16,7 +16,8 @@ const engines = new Map();
  * @returns {Promise<{ engine: Engine, giveBack: () => void }>}
  */
 export async function borrow({ model, device, lock, signal, onProgress }) {
-  const key = `${device} ${lock} ${new URL(model, document.baseURI)}`;
+  const of = (/** @type {boolean} */ locked) => `${device} ${locked} ${new URL(model, document.baseURI)}`;
+  const key = !lock && engines.has(of(true)) ? of(true) : of(lock); // one that locks the page serves those who did not ask for it too
   const shared = engines.get(key) ?? make(key, { model, device, lock });
   const user = (/** @type {import("./pagelens.js").Progress} */ progress) => onProgress(progress);
   shared.users.add(user);

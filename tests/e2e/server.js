@@ -47,10 +47,10 @@ function manifest(shard) {
  */
 
 /**
- * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean }} [options] without `strict` there is no policy; `pause` is the time in ms that each 64 KiB of the
+ * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean, storage?: boolean }} [options] without `strict` there is no policy; without `storage` nothing can be kept; `pause` is the time in ms that each 64 KiB of the
  *   mock model takes; without `ranges` the server answers every request with the whole file
  */
-export async function serve({ mock = false, ranges = true, pause = 0, strict = true } = {}) {
+export async function serve({ mock = false, ranges = true, pause = 0, strict = true, storage = true } = {}) {
   /** @type {Log} */
   const log = [];
   /** @type {Promise<void>} */
@@ -63,6 +63,7 @@ export async function serve({ mock = false, ranges = true, pause = 0, strict = t
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     let bytes = virtual.get(path)?.bytes ?? (await read(path, mock));
+    if (!storage && path === "/cache.js" && bytes) bytes = Buffer.from(bytes.toString().replace("navigator.storage.getDirectory()", "Promise.reject()"));
     const size = virtual.get(path)?.size ?? bytes?.length ?? 0;
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
     const headers = { ...(strict && { "Content-Security-Policy": policy }), "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
