@@ -7,7 +7,8 @@
  * Attributes: model (URL of a model folder), device (auto, gpu, cpu), max-tiles, max-tokens, placeholder, lang (en, zh; the
  * page's own where it has none), sample and sample-question (a picture and a question one click away), eager (load at once;
  * otherwise with the first thing a user does), history (keep conversations on this device).
- * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file).
+ * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file),
+ * use(model).
  * Property: ready. Slot: intro, what stands there before the first question.
  * Events, all bubbling and composed: ready {info}, progress {phase, done, total}, token {text}, answer {question, text, usage},
  * error {code, message}, languagechange {lang}.
@@ -17,6 +18,7 @@ import { isPlain, picturesOf } from "./attachments.js";
 import { Conversation, newId } from "./conversation.js";
 import { facts, perTile } from "./facts.js";
 import { forget, forgetAll, keep, kept } from "./history.js";
+import { Pace } from "./pace.js";
 import { PageLensError, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
 import { PdfView } from "./page-lens-pdf.js";
@@ -42,6 +44,7 @@ export class PageLensElement extends HTMLElement {
     stop: () => this.stop(),
     clear: () => this.clear(),
     load: () => (this.#loading ? this.stop() : void this.load().catch(shown)),
+    models: () => void this.#chooseModel().catch((error) => this.#fail(error)),
     sample: () => void this.#trySample().catch(shown),
     attach: (files) => void this.#attachAll(files),
     remove: (picture) => this.#remove(picture),
@@ -64,6 +67,10 @@ export class PageLensElement extends HTMLElement {
   /** Whether this browser has kept what it was given. */ #keeps = true;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
   #fetched = { done: 0, total: 0 };
+  #pace = new Pace();
+  /** Whether a download was stopped on the way. */ #paused = false;
+  /** @type {import("./sources.js").Model | null} what a user has chosen in place of the attribute's */ #chosen = null;
+  /** @type {Promise<import("./page-lens-models.js").ModelsView> | null} made when it is first wanted */ #models = null;
   /** Share of the weights that are on the device. */ #placed = 0;
   /** @type {(info: EngineInfo) => void} */ #resolveReady = () => {};
   /** Resolves with what was loaded, once it has been; does not load by itself. @type {Promise<EngineInfo>} */
@@ -94,6 +101,7 @@ export class PageLensElement extends HTMLElement {
   attributeChangedCallback(name, before, after) {
     if (!this.isConnected || before === after) return;
     if (name === "model" || name === "device") {
+      if (name === "model") this.#chosen = null;
       this.#unload();
       void this.#weigh();
     } else if (name === "placeholder") {
@@ -115,9 +123,27 @@ export class PageLensElement extends HTMLElement {
     if (this.#engine) return Promise.resolve(this.#engine.info);
     if (this.#loading === null) {
       const abort = new AbortController();
-      this.#loading = { abort, promise: this.#load(abort.signal).finally(() => (this.#loading = null)) };
+      this.#loading = { abort, promise: this.#load(abort.signal) };
+      const { promise } = this.#loading;
+      const over = () => {
+        if (this.#loading?.promise === promise) this.#loading = null;
+      };
+      promise.then(over, over);
     }
     return this.#loading.promise;
+  }
+
+  /**
+   * Loads another model in place of the attribute's; the conversation stays.
+   * @param {import("./sources.js").Model} model URL of a folder, owner/name[@revision], picked files, or a directory handle
+   * @returns {Promise<EngineInfo>}
+   */
+  use(model) {
+    this.#unload();
+    this.#chosen = model === this.getAttribute("model") ? null : model;
+    this.#view.trouble(null);
+    void this.#weigh();
+    return this.load();
   }
 
   /**
@@ -250,12 +276,13 @@ export class PageLensElement extends HTMLElement {
   async #load(signal) {
     this.#view.say((words) => words.saidLoading);
     this.#placed = 0;
+    this.#paused = false;
+    this.#pace = new Pace();
+    const model = this.#model;
     this.#progress({ phase: "download", done: 0, total: this.#bytes ?? 0 });
     try {
-      const model = this.getAttribute("model");
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
-      const device = /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
-      const { engine, giveBack } = await borrow({ model, device, signal, onProgress: (progress) => this.#progress(progress) });
+      const { engine, giveBack } = await borrow({ model, device: this.#device, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
       this.#giveBack = giveBack;
       this.#idle();
@@ -266,15 +293,45 @@ export class PageLensElement extends HTMLElement {
       this.#tell("ready", engine.info);
       return engine.info;
     } catch (error) {
-      this.#idle();
+      if (!this.#loading || this.#loading.abort.signal === signal) {
+        this.#paused = aborted(error) && this.#fetched.done > 0;
+        this.#idle();
+      }
       if (!aborted(error)) this.#fail(error, "load");
       throw error;
     }
   }
 
+  /** What is loaded: the user's choice, or the page's. */
+  get #model() {
+    return this.#chosen ?? this.getAttribute("model");
+  }
+
+  get #device() {
+    return /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
+  }
+
+  /** The list of models, which is fetched with the first look at it. */
+  async #chooseModel() {
+    this.#models ??= import("./page-lens-models.js").then(({ ModelsView }) => {
+      const view = new ModelsView(this.#view.voice, {
+        state: () => ({ own: this.getAttribute("model"), used: this.#model, device: this.#device }),
+        use: (model) => void this.use(model).catch(shown),
+        say: (say) => this.#view.say(say),
+      });
+      this.shadowRoot?.append(view.node);
+      return view;
+    });
+    await (await this.#models).open();
+  }
+
   #unload() {
     this.stop();
+    this.#loading = null;
     this.#giveBack();
+    this.#giveBack = () => {};
+    this.#paused = false;
+    this.#fetched = { done: 0, total: 0 };
     if (this.#engine) this.ready = new Promise((resolve) => (this.#resolveReady = resolve));
     this.#engine = null;
     this.#bytes = null;
@@ -283,9 +340,10 @@ export class PageLensElement extends HTMLElement {
 
   /** Learns the size of the model, to say it before anyone decides to load it. */
   async #weigh() {
-    const model = this.getAttribute("model");
-    const bytes = model ? await modelBytes(model) : null;
-    if (model !== this.getAttribute("model")) return;
+    const model = this.#model;
+    this.#view.model = typeof model === "string" ? model.replace(/\/+$/, "").split("/").at(-1) ?? model : null;
+    const bytes = typeof model === "string" ? await modelBytes(model) : null;
+    if (model !== this.#model) return;
     this.#bytes = bytes;
     if (!this.#loading) this.#idle();
   }
@@ -293,20 +351,30 @@ export class PageLensElement extends HTMLElement {
   /** @param {Progress} progress */
   #progress(progress) {
     const { phase, done, total } = progress;
-    if (phase === "download" || phase === "cache") this.#fetched = { done, total };
-    else this.#placed = total > 0 ? done / total : 0;
+    if (phase === "download" || phase === "cache") {
+      this.#fetched = { done, total };
+      this.#pace.add(done, performance.now());
+    } else this.#placed = total > 0 ? done / total : 0;
     const { done: bytes, total: all } = this.#fetched;
     // One bar over both: fetching is most of the time on a network, placing on the device the rest.
     const fraction = all > 0 ? 0.8 * (bytes / all) + 0.2 * this.#placed : this.#placed || -1;
-    const say = (/** @type {Words} */ words) => (all > 0 && bytes >= all ? words.preparing : words.loadingBytes({ done: bytes, total: all }));
-    this.#view.status("loading", say, { fraction, button: this.#run ? undefined : (words) => words.cancel });
+    const rate = this.#pace.rate;
+    const say = (/** @type {Words} */ words) => {
+      if (phase === "waiting") return words.waitingForTab;
+      if (all > 0 && bytes >= all) return words.preparing;
+      return phase === "cache" ? words.readingBytes({ done: bytes, total: all }) : words.loadingBytes({ done: bytes, total: all, rate });
+    };
+    const button = (/** @type {Words} */ words) => (phase === "download" && bytes > 0 && bytes < all ? words.pause : words.cancel);
+    this.#view.status("loading", say, { fraction, button: this.#run ? undefined : button });
     this.#tell("progress", progress);
   }
 
   /** Shows the state between two things. */
   #idle() {
     const bytes = this.#bytes;
+    const { done, total } = this.#fetched;
     if (this.#engine) this.#view.status("ready", this.#where(this.#engine.info));
+    else if (this.#paused) this.#view.status("idle", (words) => words.paused({ done, total }), { fraction: total > 0 ? 0.8 * (done / total) : undefined, button: (words) => words.resume(total - done) });
     else this.#view.status("idle", (words) => words.idle, { button: (words) => (bytes === null ? words.load : words.loadSize(bytes)) });
   }
 

@@ -4,19 +4,20 @@ import { abortError } from "./error.js";
 import { createEngine } from "./pagelens.js";
 
 /** @typedef {import("./pagelens.js").Engine} Engine */
+/** @typedef {import("./sources.js").Model} Model */
 /** @typedef {(progress: import("./pagelens.js").Progress) => void} OnProgress */
 /** @typedef {{ engine: Promise<Engine>, abort: AbortController, users: Set<OnProgress> }} Shared */
 
-/** @type {Map<string, Shared>} by model and device */
+/** @type {Map<unknown, Shared>} by model and device; picked files by themselves */
 const engines = new Map();
 
 /**
  * An engine, and how to give it back.
- * @param {{ model: string, device: "auto" | "gpu" | "cpu", signal: AbortSignal, onProgress: OnProgress }} options
+ * @param {{ model: Model, device: "auto" | "gpu" | "cpu", signal: AbortSignal, onProgress: OnProgress }} options
  * @returns {Promise<{ engine: Engine, giveBack: () => void }>}
  */
 export async function borrow({ model, device, signal, onProgress }) {
-  const key = `${device} ${new URL(model, document.baseURI)}`;
+  const key = typeof model === "string" ? `${device} ${new URL(model, document.baseURI)}` : model;
   const shared = engines.get(key) ?? make(key, model, device);
   const user = (/** @type {import("./pagelens.js").Progress} */ progress) => onProgress(progress);
   shared.users.add(user);
@@ -38,7 +39,7 @@ export async function borrow({ model, device, signal, onProgress }) {
   }
 }
 
-/** @param {string} key @param {string} model @param {"auto" | "gpu" | "cpu"} device @returns {Shared} */
+/** @param {unknown} key @param {Model} model @param {"auto" | "gpu" | "cpu"} device @returns {Shared} */
 function make(key, model, device) {
   const abort = new AbortController();
   /** @type {Set<OnProgress>} */

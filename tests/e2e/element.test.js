@@ -213,9 +213,11 @@ onPage("load by the button, with a bar that only grows; cancel; load", async ({ 
   await load.click();
   await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
   assert.equal(await part("progress").getAttribute("value"), String(0.8 * (chunkBytes / shardBytes)));
-  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Pause" }).click();
+  assert.equal(await device.textContent(), "Paused at 4.2 MB of 9.0 MB. What has arrived is kept.");
+  assert.equal(await part("progress").getAttribute("value"), String(0.8 * (chunkBytes / shardBytes)));
   release();
-  await load.click();
+  await page.getByRole("button", { name: "Resume (4.8 MB left)" }).click();
   await device.filter({ hasText: "Running on the CPU" }).waitFor();
   assert.equal(await part("progress").isVisible(), false);
   assert.equal(await device.textContent(), "Running on the CPU: no WebGPU adapter here");
@@ -423,13 +425,13 @@ onPage("everything can be reached and done by keyboard", async ({ page, timings 
     return { name: node?.getAttribute("part") ?? node?.tagName, visible: style ? style.outlineStyle !== "none" || node?.tagName === "TEXTAREA" : false };
   });
   const seen = [];
-  for (let tab = 0; tab < 8; tab++) {
+  for (let tab = 0; tab < 9; tab++) {
     await page.keyboard.press("Tab");
     seen.push(await focused());
   }
-  assert.deepEqual(seen.map(({ name }) => name), ["BUTTON", "choose", "sample", "attach", "field", "ask", "load", "menu"]);
+  assert.deepEqual(seen.map(({ name }) => name), ["BUTTON", "choose", "sample", "attach", "field", "ask", "load", "models", "menu"]);
   for (const { name, visible } of seen) assert.ok(visible, `${name} shows its focus`);
-  for (let tab = 0; tab < 5; tab++) await page.keyboard.press("Shift+Tab");
+  for (let tab = 0; tab < 6; tab++) await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await timings.waitFor();
   assert.equal((await focused()).name, "ask");
