@@ -244,6 +244,8 @@ dialog .buttons { display: flex; justify-content: flex-end; gap: .5rem; }
 @keyframes slide { to { background-position: -200% 0; } }
 
 @container (max-width: 21rem) {
+  .status :is(.device, .more) { order: -1; }
+  .status .device { flex-basis: 8rem; }
   .sample { gap: .625rem; }
   .sample img { width: 4.5rem; }
 }

@@ -184,6 +184,7 @@ export class PageLensElement extends HTMLElement {
     const conversation = this.#conversation;
     const fresh = conversation.fresh;
     const messages = conversation.messages(question);
+    const { counted } = conversation;
     /** @type {Turn} */
     const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
     this.#view.trouble(null);
@@ -227,7 +228,8 @@ export class PageLensElement extends HTMLElement {
       if (turn.usage) this.#view.pages.know(this.#engine?.info.image_size ?? 448, perTile(turn.usage));
       this.#tell("answer", { question, text: turn.answer, usage: turn.usage ?? undefined });
       return turn.answer;
-    } catch (error) {
+    } catch (cause) {
+      const error = named(cause, counted);
       if (turn.answer === "") {
         this.#view.undo(view);
         this.#turns.delete(turn);
@@ -625,6 +627,13 @@ const SAME = {
 
 /** For promises whose failure is already on view. */
 function shown() {}
+
+/** An error of the engine's with the name of the picture that it counts. @param {unknown} error @param {Picture[]} pictures */
+function named(error, pictures) {
+  if (!(error instanceof PageLensError)) return error;
+  const message = error.message.replace(/^picture (\d+)\b/, (all, count) => pictures[count - 1]?.name ?? all);
+  return message === error.message ? error : new PageLensError(error.code, message, { cause: error });
+}
 
 /** @param {unknown} error */
 function aborted(error) {

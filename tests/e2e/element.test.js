@@ -197,7 +197,7 @@ onPage("stop while loading gives the question back, and asking again loads again
   await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
   await stop.click();
   release();
-  await page.getByRole("button", { name: /Load model/ }).waitFor();
+  await page.getByRole("button", { name: "Resume (4.8 MB left)" }).waitFor();
   assert.equal(await field.inputValue(), "What is it?");
   assert.equal(await questions.count(), 0);
   assert.equal(await part("error").isVisible(), false);
