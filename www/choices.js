@@ -1,6 +1,6 @@
 /** The models a user can choose from: the page's own, those that are kept on this device, and published ones. */
 
-import { HOST, place } from "./sources.js";
+import { HOST, nameOf, place } from "./sources.js";
 import { MODELS } from "./models.js";
 
 /** @typedef {Awaited<ReturnType<typeof import("./cache.js").listModels>>[number]} KeptModel */
@@ -32,11 +32,6 @@ export function choices(own, kept) {
   const first = own === null || published.some((choice) => choice.own) ? [] : [{ model: own, name: nameOf(own), own: true, host: "", published: null, kept: find(address) }];
   const rank = (/** @type {Choice} */ choice) => (choice.own ? 0 : choice.kept ? 1 : 2);
   return [...first, ...others, ...published].sort((a, b) => rank(a) - rank(b));
-}
-
-/** The last part of a model's name or address. @param {string} model */
-export function nameOf(model) {
-  return model.replace(/\/+$/, "").split("/").at(-1) ?? model;
 }
 
 /** The host that is asked for a model's files. @param {string} model */

@@ -1,8 +1,9 @@
 /** Which model: what each needs, whether it fits, what is kept here. Nothing is contacted before a click that says so. */
 
 import { deleteModel, listModels, modelBytes, weighModel } from "./pagelens.js";
-import { choices, hostOf, nameOf } from "./choices.js";
+import { choices, hostOf } from "./choices.js";
 import { roomHere } from "./room.js";
+import { nameOf } from "./sources.js";
 import { h, icon } from "./dom.js";
 
 /** @typedef {import("./words.js").Voice} Voice */

@@ -24,6 +24,7 @@ import { View } from "./page-lens-view.js";
 import { PdfView } from "./page-lens-pdf.js";
 import { isPdf } from "./pdf.js";
 import { borrow } from "./shared.js";
+import { nameOf } from "./sources.js";
 import { languageOf } from "./words.js";
 
 /** @typedef {import("./pagelens.js").EngineInfo} EngineInfo */
@@ -142,6 +143,7 @@ export class PageLensElement extends HTMLElement {
     this.#unload();
     this.#chosen = model === this.getAttribute("model") ? null : model;
     this.#view.trouble(null);
+    this.#idle();
     void this.#weigh();
     return this.load();
   }
@@ -296,7 +298,7 @@ export class PageLensElement extends HTMLElement {
       return engine.info;
     } catch (error) {
       if (!this.#loading || this.#loading.abort.signal === signal) {
-        this.#paused = aborted(error) && this.#fetched.done > 0;
+        this.#paused = aborted(error) && this.#fetched.done > 0 && this.#fetched.done < this.#fetched.total;
         this.#idle();
       }
       if (!aborted(error)) this.#fail(error, "load");
@@ -323,6 +325,9 @@ export class PageLensElement extends HTMLElement {
       });
       this.shadowRoot?.append(view.node);
       return view;
+    }).catch((error) => {
+      this.#models = null; // asked for again the next time
+      throw error;
     });
     await (await this.#models).open();
   }
@@ -343,7 +348,6 @@ export class PageLensElement extends HTMLElement {
   /** Learns the size of the model, to say it before anyone decides to load it. */
   async #weigh() {
     const model = this.#model;
-    this.#view.model = typeof model === "string" ? model.replace(/\/+$/, "").split("/").at(-1) ?? model : null;
     const bytes = typeof model === "string" ? await modelBytes(model) : null;
     if (model !== this.#model) return;
     this.#bytes = bytes;
@@ -375,6 +379,8 @@ export class PageLensElement extends HTMLElement {
   #idle() {
     const bytes = this.#bytes;
     const { done, total } = this.#fetched;
+    const model = this.#model;
+    this.#view.model = typeof model === "string" ? nameOf(model) : null;
     if (this.#engine) this.#view.status("ready", this.#where(this.#engine.info));
     else if (this.#paused) this.#view.status("idle", (words) => words.paused({ done, total }), { fraction: total > 0 ? 0.8 * (done / total) : undefined, button: (words) => words.resume(total - done) });
     else this.#view.status("idle", (words) => words.idle, { button: (words) => (bytes === null ? words.load : words.loadSize(bytes)) });

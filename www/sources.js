@@ -59,6 +59,11 @@ export function place(model, host = HOST) {
   return { kind: "url", url: url.href };
 }
 
+/** The last part of a model's name or address. @param {string} model */
+export function nameOf(model) {
+  return model.replace(/\/+$/, "").split("/").at(-1) ?? model;
+}
+
 /**
  * @param {Place} place
  * @returns {Promise<Source>}
