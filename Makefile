@@ -18,7 +18,7 @@ MAX_BROTLI := 2500000
 .PHONY: demo ask site test test-rust test-page fuzz corpus wasm native size lint tools downloads clean FORCE
 
 demo: native wasm
-	$(PAGELENS) serve --port 8080
+	$(PAGELENS) serve --port 8080 --allow https://huggingface.co --allow 'https://*.hf.co'
 
 ask: native
 	$(PAGELENS) ask www/samples/word.png "What does it say?"

@@ -21,7 +21,7 @@ export function isPlain(file) {
  */
 export async function* picturesOf(file, name, dialog) {
   if (!isPdf(file)) {
-    yield { blob: await throughBrowser(file), missing: [], page: null };
+    yield { blob: await throughBrowser(file, name), missing: [], page: null };
     return;
   }
   const pdf = new PdfFile(file);
@@ -58,11 +58,12 @@ async function unlock(pdf, name, dialog) {
 /**
  * A picture of a kind that only the browser reads, as a PNG.
  * @param {Blob} file
+ * @param {string} name
  * @returns {Promise<Blob>}
  */
-async function throughBrowser(file) {
+async function throughBrowser(file, name) {
   const bitmap = await createImageBitmap(file).catch((cause) => {
-    throw new PageLensError("image-decode", "This browser does not read pictures of this kind.", { cause });
+    throw new PageLensError("image-decode", `${name} is damaged, or of a kind that this browser does not read.`, { cause });
   });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   canvas.getContext("2d")?.drawImage(bitmap, 0, 0);

@@ -56,14 +56,23 @@ export class Conversation {
    */
   messages(question) {
     const images = (/** @type {Picture[]} */ pictures) => pictures.map(({ blob }) => ({ type: /** @type {const} */ ("image"), image: blob }));
-    const of = (/** @type {string[]} */ ids) => this.pictures.filter(({ id }) => ids.includes(id));
     return [
       ...this.turns.flatMap((turn) => [
-        { role: /** @type {const} */ ("user"), content: [...images(of(turn.pictures)), { type: /** @type {const} */ ("text"), text: turn.question }] },
+        { role: /** @type {const} */ ("user"), content: [...images(this.#of(turn)), { type: /** @type {const} */ ("text"), text: turn.question }] },
         { role: /** @type {const} */ ("assistant"), content: turn.answer },
       ]),
       { role: "user", content: [...images(this.fresh), { type: "text", text: question }] },
     ];
+  }
+
+  /** The pictures of `messages`, in the order that the engine counts them in. */
+  get counted() {
+    return [...this.turns.flatMap((turn) => this.#of(turn)), ...this.fresh];
+  }
+
+  /** @param {Turn} turn */
+  #of(turn) {
+    return this.pictures.filter(({ id }) => turn.pictures.includes(id));
   }
 
   /**

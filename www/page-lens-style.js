@@ -232,11 +232,37 @@ dialog .small[aria-pressed=true] { border-color: var(--accent); box-shadow: inse
 dialog .small :is(img, .blank) { width: 100%; height: 7rem; object-fit: contain; }
 dialog .buttons { display: flex; justify-content: flex-end; gap: .5rem; }
 
+/* which model */
+.choosing[open] { display: flex; flex-direction: column; gap: .75rem; font-size: .9375rem; overflow-y: auto; max-height: min(46rem, calc(100dvh - 2rem)); }
+.choosing header { display: flex; align-items: center; justify-content: space-between; }
+.choosing h2 { margin: 0; }
+.choosing .hint { color: var(--muted); font-size: .8125rem; }
+.models { flex: 1 1 auto; min-height: 11rem; overflow-y: auto; border-block: 1px solid var(--border); }
+.models:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
+.models li { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .5rem 1rem; padding: .75rem .25rem; }
+.models li + li { border-top: 1px solid var(--border); }
+.models .about { flex: 1 1 16rem; min-width: 0; }
+.choosing :is(.about, .found) > * { display: block; color: var(--muted); font-size: .8125rem; overflow-wrap: anywhere; }
+.choosing :is(.about, .found) > strong { color: var(--text); font-size: .9375rem; font-weight: 600; }
+.choosing :is(.about, .found) > .fits { color: light-dark(#176c3d, #5fd693); }
+.choosing :is(.about, .found) > .large { color: var(--danger); }
+.choosing .here { font-weight: 600; }
+.choosing .row { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; }
+.choosing .used { color: var(--muted); font-size: .8125rem; }
+.choosing button { font-size: .8125rem; }
+.choosing .another { gap: .5rem; max-height: none; }
+@media (max-width: 30rem), (max-height: 40rem) {
+  .models { flex: none; overflow: visible; }
+}
+.choosing .found button { display: inline-flex; margin-top: .5rem; color: var(--text); }
+
 @keyframes blink { to { opacity: 0; } }
 @keyframes breathe { 50% { opacity: .35; } }
 @keyframes slide { to { background-position: -200% 0; } }
 
 @container (max-width: 21rem) {
+  .status :is(.device, .more) { order: -1; }
+  .status .device { flex-basis: 8rem; }
   .sample { gap: .625rem; }
   .sample img { width: 4.5rem; }
 }

@@ -18,6 +18,7 @@ import { h, icon } from "./dom.js";
  * @property {(question: string) => void} ask
  * @property {() => void} stop
  * @property {() => void} load
+ * @property {() => void} models
  * @property {() => void} sample
  * @property {() => void} reload
  * @property {(files: File[]) => void} attach
@@ -63,6 +64,7 @@ export class View {
   #device = h("span", { class: "device", part: "device" });
   #bar = h("progress", { part: "progress", hidden: true });
   #load = h("button", { type: "button", part: "load" });
+  #models = h("button", { type: "button", class: "plain", part: "models", ariaHasPopup: "dialog" });
   #spoken = new Spoken();
 
   #running = false;
@@ -73,7 +75,7 @@ export class View {
   /** @type {PagesView} */ pages;
   /** @type {MenuView} */ menu;
   /** @type {LightView} */ light;
-  #status = h("div", { class: "status", part: "status" }, this.#bar, this.#device, this.#load);
+  #status = h("div", { class: "status", part: "status" }, this.#bar, this.#device, this.#load, this.#models);
   #talk = h("div", { class: "talk" }, this.#start, this.#turns, this.#error, this.#tasks, this.#composer);
   #frame = h("div", { class: "frame", part: "frame" });
 
@@ -122,6 +124,7 @@ export class View {
       actions.sample();
     };
     this.#load.onclick = () => actions.load();
+    this.#models.onclick = () => actions.models();
     this.#composer.onsubmit = (event) => {
       event.preventDefault();
       if (this.#running) actions.stop();
@@ -315,6 +318,12 @@ export class View {
     if (button === undefined && this.#load.matches(":focus")) this.#field.focus();
     this.#load.hidden = button === undefined;
     this.voice.put(this.#load, button ?? (() => ""));
+  }
+
+  /** @param {string | null} name of the model that is used; none where it was picked */
+  set model(name) {
+    this.voice.put(this.#models, (words) => words.model(name ?? words.pickedModel));
+    this.voice.put(this.#models, (words) => words.chooseModel, "title");
   }
 
   /** Says something to a screen reader, when it has finished what it is saying. @param {Say} say */

@@ -8,7 +8,8 @@
  * page's own where it has none), sample and sample-question (a picture and a question one click away), eager (load at once;
  * otherwise with the first thing a user does), history (keep conversations on this device), lock (take the network away from
  * the page once the model is there, and open documents only then).
- * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file).
+ * Methods: attach(file), ask(question), stop(), clear(), load(), exportConversation(), importConversation(file),
+ * use(model).
  * Property: ready. Slot: intro, what stands there before the first question.
  * Events, all bubbling and composed: ready {info}, progress {phase, done, total}, token {text}, answer {question, text, usage},
  * error {code, message}, languagechange {lang}.
@@ -18,12 +19,14 @@ import { isPlain, picturesOf } from "./attachments.js";
 import { Conversation, newId } from "./conversation.js";
 import { facts, perTile } from "./facts.js";
 import { forget, forgetAll, keep, kept } from "./history.js";
+import { Pace } from "./pace.js";
 import { PageLensError, contacts, lock, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
 import { PdfView } from "./page-lens-pdf.js";
 import { isPdf } from "./pdf.js";
 import { leave, left } from "./reload.js";
 import { borrow } from "./shared.js";
+import { nameOf } from "./sources.js";
 import { languageOf } from "./words.js";
 
 /** @typedef {import("./pagelens.js").EngineInfo} EngineInfo */
@@ -44,6 +47,7 @@ export class PageLensElement extends HTMLElement {
     stop: () => this.stop(),
     clear: () => this.clear(),
     load: () => (this.#loading ? this.stop() : void this.load().catch(shown)),
+    models: () => void this.#chooseModel().catch((error) => this.#fail(error)),
     sample: () => void this.#trySample().catch(shown),
     attach: (files) => void this.#attachAll(files),
     remove: (picture) => this.#remove(picture),
@@ -70,6 +74,10 @@ export class PageLensElement extends HTMLElement {
   /** Whether this browser has kept what it was given. */ #keeps = true;
   /** @type {WeakSet<object>} errors that are on view */ #reported = new WeakSet();
   #fetched = { done: 0, total: 0 };
+  #pace = new Pace();
+  /** Whether a download was stopped on the way. */ #paused = false;
+  /** @type {import("./sources.js").Model | null} what a user has chosen in place of the attribute's */ #chosen = null;
+  /** @type {Promise<import("./page-lens-models.js").ModelsView> | null} made when it is first wanted */ #models = null;
   /** Share of the weights that are on the device. */ #placed = 0;
   /** @type {(info: EngineInfo) => void} */ #resolveReady = () => {};
   /** Resolves with what was loaded, once it has been; does not load by itself. @type {Promise<EngineInfo>} */
@@ -106,6 +114,7 @@ export class PageLensElement extends HTMLElement {
   attributeChangedCallback(name, before, after) {
     if (!this.isConnected || before === after) return;
     if (name === "model" || name === "device") {
+      if (name === "model") this.#chosen = null;
       this.#unload();
       void this.#weigh();
     } else if (name === "placeholder") {
@@ -127,12 +136,29 @@ export class PageLensElement extends HTMLElement {
     if (this.#engine) return Promise.resolve(this.#engine.info);
     if (this.#loading === null) {
       const abort = new AbortController();
-      this.#loading = { abort, promise: this.#load(abort.signal).finally(() => {
-        this.#loading = null;
+      this.#loading = { abort, promise: this.#load(abort.signal) };
+      const { promise } = this.#loading;
+      const over = () => {
+        if (this.#loading?.promise === promise) this.#loading = null;
         this.#shine();
-      }) };
+      };
+      promise.then(over, over);
     }
     return this.#loading.promise;
+  }
+
+  /**
+   * Loads another model in place of the attribute's; the conversation stays.
+   * @param {import("./sources.js").Model} model URL of a folder, owner/name[@revision], picked files, or a directory handle
+   * @returns {Promise<EngineInfo>}
+   */
+  use(model) {
+    this.#unload();
+    this.#chosen = model === this.getAttribute("model") ? null : model;
+    this.#view.trouble(null);
+    this.#idle();
+    void this.#weigh();
+    return this.load();
   }
 
   /**
@@ -199,6 +225,7 @@ export class PageLensElement extends HTMLElement {
     const conversation = this.#conversation;
     const fresh = conversation.fresh;
     const messages = conversation.messages(question);
+    const { counted } = conversation;
     /** @type {Turn} */
     const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
     this.#view.trouble(null);
@@ -242,7 +269,8 @@ export class PageLensElement extends HTMLElement {
       if (turn.usage) this.#view.pages.know(this.#engine?.info.image_size ?? 448, perTile(turn.usage));
       this.#tell("answer", { question, text: turn.answer, usage: turn.usage ?? undefined });
       return turn.answer;
-    } catch (error) {
+    } catch (cause) {
+      const error = named(cause, counted);
       if (turn.answer === "") {
         this.#view.undo(view);
         this.#turns.delete(turn);
@@ -291,14 +319,15 @@ export class PageLensElement extends HTMLElement {
   async #load(signal) {
     this.#view.say((words) => words.saidLoading);
     this.#placed = 0;
+    this.#paused = false;
+    this.#pace = new Pace();
+    const model = this.#model;
     this.#progress({ phase: "download", done: 0, total: this.#bytes ?? 0 });
     try {
-      const model = this.getAttribute("model");
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
-      const device = /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
       const locking = this.hasAttribute("lock");
       if (locking && this.hasAttribute("sample")) void lock.before(this.#sampleFile()).catch(shown);
-      const { engine, giveBack } = await borrow({ model, device, lock: locking, signal, onProgress: (progress) => this.#progress(progress) });
+      const { engine, giveBack } = await borrow({ model, device: this.#device, lock: locking, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
       this.#giveBack = giveBack;
       this.#idle();
@@ -310,15 +339,48 @@ export class PageLensElement extends HTMLElement {
       this.#tell("ready", engine.info);
       return engine.info;
     } catch (error) {
-      this.#idle();
+      if (!this.#loading || this.#loading.abort.signal === signal) {
+        this.#paused = aborted(error) && this.#fetched.done > 0 && this.#fetched.done < this.#fetched.total;
+        this.#idle();
+      }
       if (!aborted(error)) this.#fail(error, "load");
       throw error;
     }
   }
 
+  /** What is loaded: the user's choice, or the page's. */
+  get #model() {
+    return this.#chosen ?? this.getAttribute("model");
+  }
+
+  get #device() {
+    return /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
+  }
+
+  /** The list of models, which is fetched with the first look at it. */
+  async #chooseModel() {
+    this.#models ??= import("./page-lens-models.js").then(({ ModelsView }) => {
+      const view = new ModelsView(this.#view.voice, {
+        state: () => ({ own: this.getAttribute("model"), used: this.#model, device: this.#device }),
+        use: (model) => void this.use(model).catch(shown),
+        say: (say) => this.#view.say(say),
+      });
+      this.shadowRoot?.append(view.node);
+      return view;
+    }).catch((error) => {
+      this.#models = null; // asked for again the next time
+      throw error;
+    });
+    await (await this.#models).open();
+  }
+
   #unload() {
     this.stop();
+    this.#loading = null;
     this.#giveBack();
+    this.#giveBack = () => {};
+    this.#paused = false;
+    this.#fetched = { done: 0, total: 0 };
     if (this.#engine) this.ready = new Promise((resolve) => (this.#resolveReady = resolve));
     this.#engine = null;
     this.#bytes = null;
@@ -327,9 +389,9 @@ export class PageLensElement extends HTMLElement {
 
   /** Learns the size of the model, to say it before anyone decides to load it. */
   async #weigh() {
-    const model = this.getAttribute("model");
-    const bytes = model ? await modelBytes(model) : null;
-    if (model !== this.getAttribute("model")) return;
+    const model = this.#model;
+    const bytes = typeof model === "string" ? await modelBytes(model) : null;
+    if (model !== this.#model) return;
     this.#bytes = bytes;
     if (!this.#loading) this.#idle();
   }
@@ -338,13 +400,21 @@ export class PageLensElement extends HTMLElement {
   #progress(progress) {
     this.#shine();
     const { phase, done, total } = progress;
-    if (phase === "download" || phase === "cache") this.#fetched = { done, total };
-    else this.#placed = total > 0 ? done / total : 0;
+    if (phase === "download" || phase === "cache") {
+      this.#fetched = { done, total };
+      this.#pace.add(done, performance.now());
+    } else this.#placed = total > 0 ? done / total : 0;
     const { done: bytes, total: all } = this.#fetched;
     // One bar over both: fetching is most of the time on a network, placing on the device the rest.
     const fraction = all > 0 ? 0.8 * (bytes / all) + 0.2 * this.#placed : this.#placed || -1;
-    const say = (/** @type {Words} */ words) => (all > 0 && bytes >= all ? words.preparing : words.loadingBytes({ done: bytes, total: all }));
-    this.#view.status("loading", say, { fraction, button: this.#run ? undefined : (words) => words.cancel });
+    const rate = this.#pace.rate;
+    const say = (/** @type {Words} */ words) => {
+      if (phase === "waiting") return words.waitingForTab;
+      if (all > 0 && bytes >= all) return words.preparing;
+      return phase === "cache" ? words.readingBytes({ done: bytes, total: all }) : words.loadingBytes({ done: bytes, total: all, rate });
+    };
+    const button = (/** @type {Words} */ words) => (phase === "download" && bytes > 0 && bytes < all ? words.pause : words.cancel);
+    this.#view.status("loading", say, { fraction, button: this.#run ? undefined : button });
     this.#tell("progress", progress);
   }
 
@@ -363,7 +433,7 @@ export class PageLensElement extends HTMLElement {
 
   /** Loads the page again, which opens its lock, and goes on with the conversation. */
   async #reload() {
-    await leave(this.#conversation, this.getAttribute("model") ?? "").catch((error) => this.#fail(error));
+    await leave(this.#conversation, typeof this.#model === "string" ? this.#model : "").catch((error) => this.#fail(error));
     location.reload();
   }
 
@@ -371,7 +441,7 @@ export class PageLensElement extends HTMLElement {
   async #comeBack() {
     const { conversation, model } = await left().catch(() => ({ conversation: null, model: "" }));
     if (conversation === null) return;
-    if (model !== "") this.setAttribute("model", model);
+    if (model !== "" && model !== this.getAttribute("model")) this.#chosen = model;
     await this.#open(() => new Conversation(conversation)).catch(shown);
   }
 
@@ -379,7 +449,11 @@ export class PageLensElement extends HTMLElement {
   #idle() {
     this.#shine();
     const bytes = this.#bytes;
+    const { done, total } = this.#fetched;
+    const model = this.#model;
+    this.#view.model = typeof model === "string" ? nameOf(model) : null;
     if (this.#engine) this.#view.status("ready", this.#where(this.#engine.info));
+    else if (this.#paused) this.#view.status("idle", (words) => words.paused({ done, total }), { fraction: total > 0 ? 0.8 * (done / total) : undefined, button: (words) => words.resume(total - done) });
     else this.#view.status("idle", (words) => words.idle, { button: (words) => (bytes === null ? words.load : words.loadSize(bytes)) });
   }
 
@@ -661,6 +735,13 @@ const SAME = {
 
 /** For promises whose failure is already on view. */
 function shown() {}
+
+/** An error of the engine's with the name of the picture that it counts. @param {unknown} error @param {Picture[]} pictures */
+function named(error, pictures) {
+  if (!(error instanceof PageLensError)) return error;
+  const message = error.message.replace(/^picture (\d+)\b/, (all, count) => pictures[count - 1]?.name ?? all);
+  return message === error.message ? error : new PageLensError(error.code, message, { cause: error });
+}
 
 /** @param {unknown} error */
 function aborted(error) {

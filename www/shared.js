@@ -4,19 +4,20 @@ import { abortError } from "./error.js";
 import { createEngine } from "./pagelens.js";
 
 /** @typedef {import("./pagelens.js").Engine} Engine */
+/** @typedef {import("./sources.js").Model} Model */
 /** @typedef {(progress: import("./pagelens.js").Progress) => void} OnProgress */
 /** @typedef {{ engine: Promise<Engine>, abort: AbortController, users: Set<OnProgress> }} Shared */
 
-/** @type {Map<string, Shared>} by model, device, and whether the page is locked for it */
+/** @type {Map<unknown, Shared>} by model, device, and whether the page is locked for it; picked files by themselves */
 const engines = new Map();
 
 /**
  * An engine, and how to give it back.
- * @param {{ model: string, device: "auto" | "gpu" | "cpu", lock: boolean, signal: AbortSignal, onProgress: OnProgress }} options
+ * @param {{ model: Model, device: "auto" | "gpu" | "cpu", lock: boolean, signal: AbortSignal, onProgress: OnProgress }} options
  * @returns {Promise<{ engine: Engine, giveBack: () => void }>}
  */
 export async function borrow({ model, device, lock, signal, onProgress }) {
-  const of = (/** @type {boolean} */ locked) => `${device} ${locked} ${new URL(model, document.baseURI)}`;
+  const of = (/** @type {boolean} */ locked) => (typeof model === "string" ? `${device} ${locked} ${new URL(model, document.baseURI)}` : model);
   const key = !lock && engines.has(of(true)) ? of(true) : of(lock); // one that locks the page serves those who did not ask for it too
   const shared = engines.get(key) ?? make(key, { model, device, lock });
   const user = (/** @type {import("./pagelens.js").Progress} */ progress) => onProgress(progress);
@@ -39,7 +40,7 @@ export async function borrow({ model, device, lock, signal, onProgress }) {
   }
 }
 
-/** @param {string} key @param {{ model: string, device: "auto" | "gpu" | "cpu", lock: boolean }} options @returns {Shared} */
+/** @param {unknown} key @param {{ model: Model, device: "auto" | "gpu" | "cpu", lock: boolean }} options @returns {Shared} */
 function make(key, options) {
   const abort = new AbortController();
   /** @type {Set<OnProgress>} */

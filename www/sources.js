@@ -73,6 +73,11 @@ const urlName = (url) => new URL(url).pathname.split("/").at(-2) || url;
 /** @param {Extract<Place, { kind: "repository" }>} place */
 const repositoryKey = ({ host, id, revision }) => `${host}/${id}@${revision}`;
 
+/** The last part of a model's name or address. @param {string} model */
+export function nameOf(model) {
+  return model.replace(/\/+$/, "").split("/").at(-1) ?? model;
+}
+
 /**
  * @param {Place} place
  * @returns {Promise<Source>}

@@ -5,9 +5,17 @@
 
 const number = (/** @type {number} */ value, /** @type {number} */ digits = 0) => new Intl.NumberFormat("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
 const megabytes = (/** @type {number} */ bytes) => `${number(bytes / 1e6, bytes < 99.5e6 ? 1 : 0)} MB`;
-const bytes = (/** @type {number} */ count) => (count < 1e6 ? `${number(count / 1e3)} kB` : megabytes(count));
+const size = (/** @type {number} */ bytes) => (bytes < 999.5e6 ? megabytes(bytes) : `${number(bytes / 1e9, 1)} GB`);
+const received = (/** @type {number} */ bytes) => (bytes < 1e6 ? `${number(bytes / 1e3)} kB` : size(bytes));
 const duration = (/** @type {number} */ ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${number(ms / 1000, 1)} s`);
 const rate = (/** @type {number} */ value) => number(value, value < 9.95 ? 1 : 0);
+
+/** @typedef {{ done: number, total: number, rate: number | null }} Fetched */
+/** @param {{ done: number, total: number, rate: number }} fetched @param {string} seconds @param {string} minutes */
+const left = ({ done, total, rate }, seconds, minutes) => {
+  const time = Math.ceil((total - done) / rate);
+  return time < 90 ? `${time} ${seconds}` : `${number(Math.ceil(time / 60))} ${minutes}`;
+};
 
 /** @typedef {{ cols: number, rows: number, thumbnail: boolean, tokens: number, ms: number | null }} Seen */
 
@@ -99,11 +107,16 @@ const EN = {
   // --- the model
   idle: "Runs in this tab. Nothing is sent anywhere.",
   load: "Load model",
-  loadSize: (/** @type {number} */ bytes) => `Load model (${megabytes(bytes)})`,
+  loadSize: (/** @type {number} */ bytes) => `Load model (${size(bytes)})`,
   loading: "Loading the model",
   saidLoading: "Loading the model.",
   loaded: (/** @type {string} */ where) => `The model is loaded. ${where}.`,
-  loadingBytes: (/** @type {{ done: number, total: number }} */ { done, total }) => `Loading the model: ${megabytes(done)}${total > 0 ? ` of ${megabytes(total)}` : ""}`,
+  loadingBytes: (/** @type {Fetched} */ { done, total, rate }) => `Loading the model: ${size(done)}${total > 0 ? ` of ${size(total)}` : ""}${rate === null ? "" : ` · ${megabytes(rate)}/s · ${left({ done, total, rate }, "s", "min")} left`}`,
+  readingBytes: (/** @type {{ done: number, total: number }} */ { done, total }) => `Reading the model from this device: ${size(done)} of ${size(total)}`,
+  waitingForTab: "Another tab is loading this model. Waiting for it.",
+  pause: "Pause",
+  paused: (/** @type {{ done: number, total: number }} */ { done, total }) => `Paused at ${size(done)} of ${size(total)}. What has arrived is kept.`,
+  resume: (/** @type {number} */ bytes) => `Resume (${size(bytes)} left)`,
   preparing: "Preparing the model",
   onGpu: (/** @type {string} */ adapter) => `Running on your GPU${adapter ? ` (${adapter})` : ""}`,
   onCpu: "Running on the CPU",
@@ -126,10 +139,37 @@ const EN = {
   hosts: "Heard from since the page was opened",
   host: "Host",
   received: "Received",
-  bytes: (/** @type {number} */ count) => (count > 0 ? bytes(count) : "not told"),
-  close: "Close",
+  bytes: (/** @type {number} */ count) => (count > 0 ? received(count) : "not told"),
   reload: "Reload and keep the conversation",
   waits: (/** @type {string} */ name) => `${name} is opened as soon as the page is locked.`,
+
+  // --- choosing a model
+  model: (/** @type {string} */ name) => `Model: ${name}`,
+  pickedModel: "your files",
+  chooseModel: "Choose a model",
+  close: "Close",
+  modelsPromise: "Nothing in this list is contacted or downloaded until you choose it. What was downloaded stays on this device and works without a network.",
+  modelsRoom: (/** @type {{ bytes: number, gpu: boolean }} */ { bytes, gpu }) => `This device has room for about ${size(bytes)}, ${gpu ? "on its GPU" : "on the CPU: no usable GPU was found, and there the larger models take minutes for a page"}. Whether a model fits is an estimate until it is chosen.`,
+  ownModel: (/** @type {number | null} */ bytes) => `Comes with this page${bytes === null ? "" : ` · ${size(bytes)}`}`,
+  modelFacts: (/** @type {{ bytes: number, memory: number, context: number }} */ { bytes, memory, context }) => `${size(bytes)} to download · ${size(memory)} of memory · ${number(context)} tokens of context`,
+  licence: (/** @type {string} */ licence) => `Licence: ${licence}`,
+  fitsHere: "Should fit here",
+  tooLargeHere: (/** @type {{ memory: number, room: number }} */ { memory, room }) => `Probably too large here: ${size(memory)}, with room for about ${size(room)}`,
+  keptHere: (/** @type {number} */ bytes) => `Downloaded: ${size(bytes)} on this device`,
+  keptPart: (/** @type {number} */ bytes) => `Partly downloaded: ${size(bytes)} on this device`,
+  inUse: "In use",
+  use: "Use",
+  downloadFrom: (/** @type {{ bytes: number | null, host: string }} */ { bytes, host }) => `Download${bytes === null ? "" : ` ${size(bytes)}`} from ${host}`,
+  goOnFrom: (/** @type {{ bytes: number | null, host: string }} */ { bytes, host }) => `Resume${bytes === null ? "" : `, up to ${size(bytes)}`} from ${host}`,
+  keptModels: (/** @type {{ count: number, bytes: number, free: number | null }} */ { count, bytes, free }) => `${count === 0 ? "No model is kept on this device." : `${count === 1 ? "1 model is" : `${count} models are`} kept on this device: ${size(bytes)}.`}${free === null ? "" : ` The browser lets this site keep ${size(free)} more.`}`,
+  modelDeleted: (/** @type {string} */ name) => `${name} is deleted from this device.`,
+  modelBusy: (/** @type {string} */ name) => `${name} is being loaded and cannot be deleted now.`,
+  another: "Another model",
+  anotherField: "owner/name on huggingface.co, or the address of a folder",
+  askModel: "Ask its host what it needs",
+  askingHost: (/** @type {string} */ host) => `Asking ${host}: only descriptions, no weights.`,
+  modelFolder: "Choose a folder",
+  modelFiles: "Choose its files",
 
   // --- keeping
   menu: "More",
@@ -271,11 +311,16 @@ const ZH = {
 
   idle: "在此标签页内运行，不发送任何数据。",
   load: "加载模型",
-  loadSize: (bytes) => `加载模型（${megabytes(bytes)}）`,
+  loadSize: (bytes) => `加载模型（${size(bytes)}）`,
   loading: "正在加载模型",
   saidLoading: "正在加载模型。",
   loaded: (where) => `模型已加载。${where}。`,
-  loadingBytes: ({ done, total }) => `正在加载模型：${megabytes(done)}${total > 0 ? ` / ${megabytes(total)}` : ""}`,
+  loadingBytes: ({ done, total, rate }) => `正在加载模型：${size(done)}${total > 0 ? ` / ${size(total)}` : ""}${rate === null ? "" : ` · ${megabytes(rate)}/秒 · 还需 ${left({ done, total, rate }, "秒", "分钟")}`}`,
+  readingBytes: ({ done, total }) => `正在从本机读取模型：${size(done)} / ${size(total)}`,
+  waitingForTab: "另一个标签页正在加载此模型，请稍候。",
+  pause: "暂停",
+  paused: ({ done, total }) => `已暂停：${size(done)} / ${size(total)}。已下载的部分会保留。`,
+  resume: (bytes) => `继续（还剩 ${size(bytes)}）`,
   preparing: "正在准备模型",
   onGpu: (adapter) => `在您的 GPU 上运行${adapter ? `（${adapter}）` : ""}`,
   onCpu: "在 CPU 上运行",
@@ -297,10 +342,36 @@ const ZH = {
   hosts: "本页打开以来有过响应的主机",
   host: "主机",
   received: "已接收",
-  bytes: (count) => (count > 0 ? bytes(count) : "未告知"),
-  close: "关闭",
+  bytes: (count) => (count > 0 ? received(count) : "未告知"),
   reload: "重新加载并保留对话",
   waits: (name) => `页面锁定后立即打开 ${name}。`,
+
+  model: (name) => `模型：${name}`,
+  pickedModel: "您的文件",
+  chooseModel: "选择模型",
+  close: "关闭",
+  modelsPromise: "在您选择之前，不会联系或下载列表中的任何内容。下载后的模型保存在本机，无需网络即可使用。",
+  modelsRoom: ({ bytes, gpu }) => `此设备约可容纳 ${size(bytes)}，${gpu ? "在 GPU 上" : "在 CPU 上：未找到可用的 GPU，较大的模型读一页需要几分钟"}。选择之前，能否容纳只是估计。`,
+  ownModel: (bytes) => `随本页提供${bytes === null ? "" : ` · ${size(bytes)}`}`,
+  modelFacts: ({ bytes, memory, context }) => `下载 ${size(bytes)} · 内存 ${size(memory)} · 上下文 ${number(context)} 个词元`,
+  licence: (licence) => `许可：${licence}`,
+  fitsHere: "应该可以容纳",
+  tooLargeHere: ({ memory, room }) => `可能过大：需要 ${size(memory)}，约可容纳 ${size(room)}`,
+  keptHere: (bytes) => `已下载：本机占用 ${size(bytes)}`,
+  keptPart: (bytes) => `已下载一部分：本机占用 ${size(bytes)}`,
+  inUse: "使用中",
+  use: "使用",
+  downloadFrom: ({ bytes, host }) => `从 ${host} 下载${bytes === null ? "" : ` ${size(bytes)}`}`,
+  goOnFrom: ({ bytes, host }) => `从 ${host} 继续下载${bytes === null ? "" : `，最多 ${size(bytes)}`}`,
+  keptModels: ({ count, bytes, free }) => `${count === 0 ? "本机没有保存模型。" : `本机保存了 ${count} 个模型：${size(bytes)}。`}${free === null ? "" : `浏览器还允许本站保存 ${size(free)}。`}`,
+  modelDeleted: (name) => `已从本机删除 ${name}。`,
+  modelBusy: (name) => `${name} 正在加载，暂时无法删除。`,
+  another: "其他模型",
+  anotherField: "huggingface.co 上的 owner/name，或文件夹的网址",
+  askModel: "询问其主机",
+  askingHost: (host) => `正在询问 ${host}：只读取说明，不读取权重。`,
+  modelFolder: "选择文件夹",
+  modelFiles: "选择文件",
 
   menu: "更多",
   exportChat: "导出对话",

@@ -197,7 +197,7 @@ onPage("stop while loading gives the question back, and asking again loads again
   await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
   await stop.click();
   release();
-  await page.getByRole("button", { name: /Load model/ }).waitFor();
+  await page.getByRole("button", { name: "Resume (4.8 MB left)" }).waitFor();
   assert.equal(await field.inputValue(), "What is it?");
   assert.equal(await questions.count(), 0);
   assert.equal(await part("error").isVisible(), false);
@@ -213,9 +213,11 @@ onPage("load by the button, with a bar that only grows; cancel; load", async ({ 
   await load.click();
   await page.getByText("Loading the model: 4.2 MB of 9.0 MB").waitFor();
   assert.equal(await part("progress").getAttribute("value"), String(0.8 * (chunkBytes / shardBytes)));
-  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Pause" }).click();
+  assert.equal(await device.textContent(), "Paused at 4.2 MB of 9.0 MB. What has arrived is kept.");
+  assert.equal(await part("progress").getAttribute("value"), String(0.8 * (chunkBytes / shardBytes)));
   release();
-  await load.click();
+  await page.getByRole("button", { name: "Resume (4.8 MB left)" }).click();
   await device.filter({ hasText: "Running on the CPU" }).waitFor();
   assert.equal(await part("progress").isVisible(), false);
   assert.equal(await device.textContent(), "Running on the CPU: no WebGPU adapter here");
@@ -427,7 +429,7 @@ onPage("everything can be reached and done by keyboard", async ({ page, timings 
     await page.keyboard.press("Tab");
     seen.push(await focused());
   }
-  assert.deepEqual(seen.map(({ name }) => name), ["BUTTON", "choose", "sample", "attach", "field", "ask", "load", "light", "menu"]);
+  assert.deepEqual(seen.map(({ name }) => name), ["BUTTON", "choose", "sample", "attach", "field", "ask", "load", "models", "light", "menu"]);
   for (const { name, visible } of seen) assert.ok(visible, `${name} shows its focus`);
   for (let tab = 0; tab < 6; tab++) await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");

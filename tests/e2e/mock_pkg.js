@@ -53,7 +53,7 @@ export class Engine {
 
   async start(messages, images, options, onProgress) {
     const question = messages.at(-1).content.filter((part) => part.type === "text").map((part) => part.text).join("");
-    const sizes = images.map(pictureSize);
+    const sizes = images.map((bytes, at) => pictureSize(bytes, `picture ${at + 1}`));
     const tiles = sizes.map(({ width, height }) => Math.min(options.max_tiles ?? 12, Math.ceil(width / 448) * Math.ceil(height / 448)));
     const turn = messages.filter((message) => message.role === "user").length;
     const last = sizes.at(-1);
@@ -97,8 +97,8 @@ export class Engine {
 }
 
 /** Width and height of a PNG, from its header. */
-function pictureSize(bytes) {
+function pictureSize(bytes, name) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 24 || view.getUint32(0) !== 0x89504e47) throw failure("image-decode", "the picture is not a PNG, JPEG, WebP, GIF, BMP or TIFF file, or it is damaged");
+  if (bytes.length < 24 || view.getUint32(0) !== 0x89504e47) throw failure("image-decode", `${name}: not a PNG, JPEG, WebP, GIF, BMP or TIFF file, or it is damaged`);
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
