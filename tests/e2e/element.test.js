@@ -425,13 +425,13 @@ onPage("everything can be reached and done by keyboard", async ({ page, timings 
     return { name: node?.getAttribute("part") ?? node?.tagName, visible: style ? style.outlineStyle !== "none" || node?.tagName === "TEXTAREA" : false };
   });
   const seen = [];
-  for (let tab = 0; tab < 9; tab++) {
+  for (let tab = 0; tab < 10; tab++) {
     await page.keyboard.press("Tab");
     seen.push(await focused());
   }
   assert.deepEqual(seen.map(({ name }) => name), ["BUTTON", "choose", "sample", "attach", "field", "ask", "load", "models", "light", "menu"]);
   for (const { name, visible } of seen) assert.ok(visible, `${name} shows its focus`);
-  for (let tab = 0; tab < 6; tab++) await page.keyboard.press("Shift+Tab");
+  for (let tab = 0; tab < 7; tab++) await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await timings.waitFor();
   assert.equal((await focused()).name, "ask");
