@@ -128,19 +128,30 @@ test-rust: tools native downloads
 	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
 
 # Every reader of other people's files is fed damaged ones for so many SECONDS, two readers at a time. `make corpus` keeps as
-# much of what was found as reaches code that nothing kept does.
+# much of what was found as it takes to reach all the code that was reached.
 SECONDS := 60
 READERS := config safetensors manifest tokenizer pieces merges template gguf
+CORPUS := tests/fuzz/corpus.tar.gz
+FUZZ := $(TARGET)/fuzz
 
 $(TARGET)/release/pagelens-fuzz: FORCE
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/rustc cargo build --release --locked -p pagelens-fuzz
 
-fuzz: $(TARGET)/release/pagelens-fuzz
+$(FUZZ)/kept: $(CORPUS)
+	rm -rf $@
+	mkdir -p $@
+	tar -xzf $< -C $@
+	touch $@
+
+fuzz: $(TARGET)/release/pagelens-fuzz $(FUZZ)/kept
 	printf '%s\n' $(READERS) | xargs -P 2 -I {} tests/fuzz/run $(TARGET) {} $(SECONDS)
 
-corpus: $(TARGET)/release/pagelens-fuzz
+corpus: $(TARGET)/release/pagelens-fuzz $(FUZZ)/kept
+	rm -rf $(FUZZ)/next
 	for reader in $(READERS); do \
-		READER=$$reader $< -merge=1 -max_len=16384 tests/fuzz/corpus/$$reader $(TARGET)/fuzz/$$reader || exit 1; done
+		mkdir -p $(FUZZ)/next/$$reader $(FUZZ)/$$reader && \
+		READER=$$reader $< -set_cover_merge=1 -max_len=8192 $(FUZZ)/next/$$reader $(FUZZ)/kept/$$reader $(FUZZ)/$$reader || exit 1; done
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -czf $(CORPUS) -C $(FUZZ)/next $(READERS)
 
 test-page: tools native wasm site size tests/e2e/fixtures/kernels/kernels_bg.wasm
 	npm run check

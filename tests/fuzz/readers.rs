@@ -1,4 +1,4 @@
-//! Feeds damaged files to the readers: `READER=gguf pagelens-fuzz [libFuzzer's options] corpus/gguf`.
+//! Feeds damaged files to the readers: `READER=gguf pagelens-fuzz [libFuzzer's options] FOLDER`.
 //!
 //! A reader may refuse a file or read it; it may not panic, hang or take memory that the file does not account for. Whatever
 //! opens is read to the end. `make fuzz` runs every reader.
