@@ -212,7 +212,7 @@ onPage("the light follows what happens: nothing, loading from a host, locked", a
   assert.match((await row?.textContent()) ?? "", new RegExp(`^${host}\\d+\\.\\d MB$`));
   for (const [width, scheme] of /** @type {const} */ ([[320, "light"], [1280, "dark"]])) {
     await page.setViewportSize({ width, height: 800 });
-    await page.emulateMedia({ colorScheme: scheme });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `no sideways scrolling at ${width}`);
     await accessible(page, `the lock, ${width}, ${scheme}`);
     await page.screenshot({ path: join(pictures, `lock-${width}-${scheme}.png`) });
@@ -249,7 +249,7 @@ onPage("another model on a locked page: the page is loaded again, and the conver
   await page.locator("page-lens").evaluate((lens) => lens.setAttribute("model", "models/big/"));
   await part(page, "load").click();
   await part(page, "error").filter({ hasText: "This page is locked" }).waitFor();
-  await page.getByRole("button", { name: "Reload and keep the conversation" }).click();
+  await Promise.all([page.waitForEvent("load"), page.getByRole("button", { name: "Reload and keep the conversation" }).click()]);
   await page.locator(over).waitFor();
   assert.match((await part(page, "answer").textContent()) ?? "", /640 by 320/);
   assert.equal(await part(page, "models").textContent(), "Model: big");

@@ -113,7 +113,7 @@ test("one click downloads a published model; a pause keeps what has arrived, and
   await row("tiny").getByRole("button", { name: "Use" }).click();
   await page.getByRole("button", { name: "Model: tiny" }).waitFor();
   await page.locator("page-lens [part=error]").filter({ hasText: "This page is locked" }).waitFor();
-  await page.getByRole("button", { name: "Reload and keep the conversation" }).click();
+  await Promise.all([page.waitForEvent("load"), page.getByRole("button", { name: "Reload and keep the conversation" }).click()]);
   await device.filter({ hasText: "Running on the CPU" }).waitFor();
 }));
 
