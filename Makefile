@@ -2,7 +2,7 @@
 # make ask    the same job in the terminal
 # make test   everything that is tested
 # make site   a folder that any static host can serve, from a subpath too
-# Each installs what it lacks: the wasm target and npm packages for all, Chromium and a software Vulkan driver for the tests.
+# Each installs what it lacks: the wasm target and npm packages for all, Chromium, a software Vulkan driver and a C++ compiler for the tests.
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PAGELENS := $(TARGET)/release/pagelens
@@ -99,8 +99,8 @@ size: wasm
 ICD := /usr/share/vulkan/icd.d/lvp_icd.x86_64.json
 
 tools:
-	@command -v chromium >/dev/null && test -f $(ICD) && test -d /usr/share/fonts/truetype/dejavu || \
-		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium libvulkan1 mesa-vulkan-drivers \
+	@command -v chromium >/dev/null && command -v c++ >/dev/null && test -f $(ICD) && test -d /usr/share/fonts/truetype/dejavu || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium g++ libvulkan1 mesa-vulkan-drivers \
 			fonts-dejavu-core fonts-liberation; }
 
 # Published files that the tests read: a small language model in GGUF, and two vocabularies.
@@ -143,7 +143,7 @@ $(FUZZ)/kept: $(CORPUS)
 	tar -xzf $< -C $@
 	touch $@
 
-fuzz: $(TARGET)/release/pagelens-fuzz $(FUZZ)/kept
+fuzz: tools $(TARGET)/release/pagelens-fuzz $(FUZZ)/kept
 	printf '%s\n' $(READERS) | xargs -P 2 -I {} tests/fuzz/run $(TARGET) {} $(SECONDS)
 
 corpus: $(TARGET)/release/pagelens-fuzz $(FUZZ)/kept
