@@ -1,6 +1,6 @@
 /** The models a user can choose from: the page's own, those that are kept on this device, and published ones. */
 
-import { HOST, nameOf, place } from "./sources.js";
+import { HOST, keyOf, nameOf, place } from "./sources.js";
 import { MODELS } from "./models.js";
 
 /** @typedef {Awaited<ReturnType<typeof import("./cache.js").listModels>>[number]} KeptModel */
@@ -20,11 +20,11 @@ import { MODELS } from "./models.js";
  * @returns {Choice[]} the page's own first, then what is kept here, then the others from small to large, of one size the newest first
  */
 export function choices(own, kept) {
-  const address = own === null ? "" : keyOf(own);
+  const address = own === null ? "" : keyOf(place(own));
   const find = (/** @type {string} */ key) => kept.find((model) => model.key === key) ?? null;
   const known = MODELS.map(({ id, revision, bytes, memory, context, licence }) => {
-    const key = `${HOST}/${id}@${revision}`;
-    return { key, choice: { model: id, name: id.split("/")[1] ?? id, own: key === address, host: new URL(HOST).host, published: { bytes, memory, context, licence }, kept: find(key) } };
+    const key = keyOf(place(`${id}@${revision}`));
+    return { key, choice: { model: id, name: nameOf(id), own: key === address, host: new URL(HOST).host, published: { bytes, memory, context, licence }, kept: find(key) } };
   });
   const keys = new Set([address, ...known.map(({ key }) => key)]);
   const others = kept.filter(({ key }) => !keys.has(key)).map((model) => ({ model: loadable(model.key), name: model.name, own: false, host: URL.canParse(model.key) ? new URL(model.key).host : "", published: null, kept: model }));
@@ -36,14 +36,7 @@ export function choices(own, kept) {
 
 /** The host that is asked for a model's files. @param {string} model */
 export function hostOf(model) {
-  return new URL(keyOf(model)).host;
-}
-
-/** The key that the cache keeps a model under. @param {string} model */
-function keyOf(model) {
-  const where = place(model);
-  if (where.kind === "repository") return `${where.host}/${where.id}@${where.revision}`;
-  return where.kind === "url" ? where.url : "";
+  return new URL(keyOf(place(model))).host;
 }
 
 /** What a key of the cache is called when it is loaded again. @param {string} key */

@@ -39,6 +39,7 @@ export class Download {
   #done = 0;
   #total = 0;
   #reported = -Infinity;
+  #ended = new AbortController();
   /** @type {PageLensError | null} what went wrong here, in more detail than the engine can tell */
   failure = null;
 
@@ -94,6 +95,13 @@ export class Download {
     }
   }
 
+  /** Gives up what is under way. Once this resolves, nothing is asked for and nothing is kept any more. */
+  async end() {
+    this.#queue.length = 0;
+    this.#ended.abort();
+    await Promise.allSettled(this.#flying.values());
+  }
+
   /** Bytes of the plan that are not kept yet. */
   get missing() {
     return this.#queue.reduce((sum, [open, index]) => sum + (open.stored?.has(index) ? 0 : chunkLength(open, index)), 0);
@@ -132,7 +140,7 @@ export class Download {
   /** A file that is read as a whole, without asking about it first. @param {string} file */
   async #small(file) {
     try {
-      const bytes = await again(() => this.#source.all(file));
+      const bytes = await this.#again(() => this.#source.all(file));
       const absent = this.#entry?.record.absent;
       if (bytes === null) {
         if (absent && !absent.includes(file)) absent.push(file);
@@ -153,7 +161,7 @@ export class Download {
   #open(file) {
     const known = this.#files.get(file);
     if (known) return known;
-    const opening = again(() => this.#source.facts(file)).then((facts) => facts && this.#begin(file, facts, []));
+    const opening = this.#again(() => this.#source.facts(file)).then((facts) => facts && this.#begin(file, facts, []));
     this.#files.set(file, opening);
     return opening;
   }
@@ -168,7 +176,7 @@ export class Download {
   async #range(open, start, end) {
     if (start >= end) return new Uint8Array(0);
     if (!this.#planned) {
-      const part = await again(() => this.#source.part(open.name, start, end, open.facts, () => {}));
+      const part = await this.#again(() => this.#source.part(open.name, start, end, open.facts, () => {}, this.#ended.signal));
       return "bytes" in part ? part.bytes : head(part.whole, start, end);
     }
     const bytes = new Uint8Array(end - start);
@@ -220,13 +228,13 @@ export class Download {
       return kept;
     }
     const [start, length] = [index * CHUNK, chunkLength(open, index)];
-    return again(async () => {
+    return this.#again(async () => {
       let arrived = 0;
       try {
         const part = await this.#source.part(open.name, start, start + length, open.facts, (count) => {
           arrived += count;
           this.#count(count);
-        });
+        }, this.#ended.signal);
         if ("whole" in part) {
           await this.#stream(open, part.whole);
           const bytes = open.held.get(index) ?? (await open.stored?.get(index));
@@ -280,6 +288,24 @@ export class Download {
     if (digest !== undefined && globalThis.crypto.subtle && (await sha256(bytes)) !== digest) throw new PageLensError("unverified", `Chunk ${index + 1} of ${open.name} arrived damaged.`);
   }
 
+  /**
+   * Tries what a network can spoil a few times, waiting longer each time.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #again(work) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        const final = error instanceof Changed || (error instanceof PageLensError && error.code !== "unverified") || (error instanceof DOMException && error.name === "QuotaExceededError");
+        if (final || attempt === ATTEMPTS || this.#ended.signal.aborted) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** (attempt - 1)));
+      }
+    }
+  }
+
   /** @param {number} bytes */
   #count(bytes) {
     this.#done += bytes;
@@ -323,22 +349,4 @@ async function head(body, start, end) {
   }
   await reader.cancel();
   return bytes;
-}
-
-/**
- * Tries what a network can spoil a few times, waiting longer each time.
- * @template T
- * @param {() => Promise<T>} work
- * @returns {Promise<T>}
- */
-async function again(work) {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      const final = error instanceof Changed || (error instanceof PageLensError && error.code !== "unverified") || (error instanceof DOMException && error.name === "QuotaExceededError");
-      if (final || attempt === ATTEMPTS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** (attempt - 1)));
-    }
-  }
 }

@@ -121,7 +121,9 @@ async function attempt(source, key, { precisions }, report, digest, load) {
       }
       return loaded;
     } catch (error) {
-      throw download.failure ?? error;
+      const reason = download.failure ?? error;
+      await download.end();
+      throw reason;
     }
   } finally {
     entry?.close();

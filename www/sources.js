@@ -22,7 +22,7 @@ import { PageLensError } from "./error.js";
  * @property {string} name
  * @property {(file: string) => Promise<Facts | null>} facts null where there is no such file
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer> | null>} all a small file
- * @property {(file: string, start: number, end: number, known: Facts, onBytes: (count: number) => void) => Promise<Part>} part
+ * @property {(file: string, start: number, end: number, known: Facts, onBytes: (count: number) => void, signal: AbortSignal) => Promise<Part>} part
  */
 
 export const HOST = "https://huggingface.co";
@@ -62,16 +62,20 @@ export function place(model, host = HOST) {
 
 /** Where the cache has a place's model, if it has it; what is on this machine stays where it is. @param {Place} place @returns {Place} */
 export function keptPlace(place) {
-  if (place.kind === "url") return { kind: "kept", key: place.url, name: urlName(place.url) };
-  if (place.kind === "repository") return { kind: "kept", key: repositoryKey(place), name: place.id };
+  const key = keyOf(place);
+  if (place.kind === "url") return { kind: "kept", key, name: urlName(place.url) };
+  if (place.kind === "repository") return { kind: "kept", key, name: place.id };
   return place;
+}
+
+/** What the cache keeps a place's model under; empty where it keeps none. @param {Place} place */
+export function keyOf(place) {
+  if (place.kind === "repository") return `${place.host}/${place.id}@${place.revision}`;
+  return place.kind === "url" ? place.url : "";
 }
 
 /** @param {string} url */
 const urlName = (url) => new URL(url).pathname.split("/").at(-2) || url;
-
-/** @param {Extract<Place, { kind: "repository" }>} place */
-const repositoryKey = ({ host, id, revision }) => `${host}/${id}@${revision}`;
 
 /** The last part of a model's name or address. @param {string} model */
 export function nameOf(model) {
@@ -85,7 +89,7 @@ export function nameOf(model) {
 export async function openSource(place) {
   switch (place.kind) {
     case "url":
-      return new Http(place.url, place.url, urlName(place.url), null);
+      return new Http(place.url, keyOf(place), urlName(place.url), null);
     case "repository":
       return openRepository(place);
     case "files":
@@ -110,7 +114,6 @@ export async function openSource(place) {
  */
 async function openRepository(place) {
   const { host, id, revision } = place;
-  const name = id.split("/")[1] ?? id;
   let commit = revision;
   /** @type {Map<string, Facts> | null} */
   let listing = null;
@@ -127,7 +130,7 @@ async function openRepository(place) {
   } catch {
     // not reachable, or no list: the files themselves will tell
   }
-  return new Http(`${host}/${id}/resolve/${commit}/`, repositoryKey(place), name, listing);
+  return new Http(`${host}/${id}/resolve/${commit}/`, keyOf(place), nameOf(id), listing);
 }
 
 /** @implements {Source} */
@@ -171,13 +174,14 @@ class Http {
    * @param {number} end
    * @param {Facts} known
    * @param {(count: number) => void} onBytes
+   * @param {AbortSignal} signal
    * @returns {Promise<Part>}
    */
-  async part(file, start, end, known, onBytes) {
+  async part(file, start, end, known, onBytes, signal) {
     const abort = new AbortController();
     let timer = setTimeout(() => abort.abort(), PATIENCE);
     try {
-      const response = await ask(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: abort.signal });
+      const response = await ask(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: AbortSignal.any([abort.signal, signal]) });
       if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
       const total = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? known.size);
       // Where the file's digest or its commit is known, its size is all that an answer can contradict.

@@ -142,7 +142,8 @@ test("a file that changes between two starts is begun anew; one that changes mea
   server.version("2");
   server.log.length = 0;
   assert.equal((await load(page, "raw")).ok, true);
-  assert.equal(fetched().length, chunks, "nothing of the old version was used");
+  // A last request of the load that failed may have been on its way still.
+  assert.equal(new Set(fetched()).size, chunks, "nothing of the old version was used");
 
   await forget(page, server.url);
   served = 0;
