@@ -239,10 +239,13 @@ def train(team: Team, options: argparse.Namespace) -> None:
 
 
 def knobs(name: str, part: float, most_tiles: int) -> Knobs:
-    """What batches are like at this part of a stage. Bands come first, then more and more pages, as they are in use."""
+    """What batches are like at this part of a stage. Bands come first, then more and more pages, as they are in use: the decoder
+    learns to copy from a few cells before it looks for what to copy."""
     if name == "see":
         return Knobs(strength=min(1.0, 0.3 + part), tiles=most_tiles, bands=0.85 - 0.4 * part)
-    return Knobs(strength=1.0, tiles=most_tiles, converse=True, whole=0.05 if name == "converse" else 0.2)
+    if name == "converse":
+        return Knobs(strength=1.0, tiles=most_tiles, converse=True, whole=0.05, bands=0.95 - 0.85 * part)
+    return Knobs(strength=1.0, tiles=most_tiles, converse=True, whole=0.2, bands=0.1)
 
 
 if __name__ == "__main__":

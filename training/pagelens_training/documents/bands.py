@@ -15,12 +15,14 @@ from ..tiles import CELLS, PATCH, TILE
 from . import kinds
 from .document import Document, Line, Page
 from .effects import scanner, shaded, warp, worn
-from .examples import Example, Labels, token_ids
+from .examples import Example, Labels, conversation, token_ids
 from .pillow import Sheet, Type, colours, typefaces
+from .tasks import Task, locate, read_place, transcribe
 from .vocabulary import Vocabulary
 
 CELL = 2 * PATCH
 POOL, USES = 1500, 3  # so many that a band is forgotten before it comes again
+ASKED: dict[Task, float] = {transcribe: 4, read_place: 1, locate: 1}
 ROWS = (2, 3, 4, 4, 6)  # heights in cells
 SIZES = (11, 46)  # of type, in pixels of the tile
 PATTERNS = ("#", "##", "###", "####", "#,###.##", "##.##", "###.##", "####-##-##", "##/##/####", "##:##", "+## ### ### ####", "@#####", "@@-####", "##%", "#@#@#@#@")
@@ -106,12 +108,14 @@ def placed(page: Page, random: Random) -> tuple[Page, np.ndarray]:
     return Page(tile, page.document, moved), np.arange(row * CELLS, (row + rows) * CELLS)
 
 
-def bands(random: Random, chinese: float, vocabulary: Vocabulary, strength: Callable[[], float]) -> Iterator[Example]:
-    """Bands as tiles of which only their cells are seen; each is used several times, looking and lying differently."""
+def bands(random: Random, chinese: float, vocabulary: Vocabulary, strength: Callable[[], float], longest: Callable[[], int]) -> Iterator[Example]:
+    """Bands as tiles of which only their cells are seen, with conversations of so many tokens; each is used several times,
+    looking and lying differently."""
     texts, pool = Texts(random), []
     while True:
         if len(pool) < POOL or random.random() < 1 / USES:
             pool = pool[1 - POOL :] + [band(random, texts, chinese)]
         page, cells = placed(seen(random.choice(pool), random, strength()), random)
         labels = Labels(page, [token_ids(line.text, vocabulary) for (line,) in page.rows], vocabulary.none, 0, 0, 1, 1)
-        yield Example([labels.tile(np.asarray(page.image), cells)], *vocabulary.conversation(1, cells, []))
+        turns = conversation(random, page, longest(), vocabulary, ASKED) if longest() and page.rows else []
+        yield Example([labels.tile(np.asarray(page.image), cells)], *vocabulary.conversation(1, cells, [(t.question, t.answer) for t in turns]))

@@ -173,14 +173,16 @@ def legible_tiles(page: Page, most: int) -> list[int]:
 
 
 def conversation(random: Random, page: Page, longest: int, vocabulary: Vocabulary, weights: dict[Task, float] = WEIGHTS) -> list[Turn]:
-    """As many turns as fit into `longest` tokens, at least one; mostly the long answers last, so that short ones cannot be copied."""
+    """As many turns as fit into `longest` tokens, at least one. Little can be copied from earlier answers: there is one
+    transcription at most, and mostly the long answers come last."""
     turns: dict[str, Turn] = {}
     room = longest
     for _ in range(40):
         asked = turn(random, page, weights)
         length = vocabulary.length(asked.question) + vocabulary.length(asked.answer) + 8
-        if asked.question not in turns and (length <= room or not turns):
-            turns[asked.question] = asked
+        key = asked.kind if asked.kind == "transcribe" else asked.question
+        if key not in turns and (length <= room or not turns):
+            turns[key] = asked
             room -= length
     asked = list(turns.values())
     return sorted(asked, key=lambda one: len(one.answer)) if random.random() < LONG_LAST else asked

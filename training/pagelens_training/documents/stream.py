@@ -18,6 +18,7 @@ from .vocabulary import Vocabulary
 
 HTML_SHARE = 0.25
 POOL, USES = 256, 4  # so many that a page is forgotten before it comes again
+BAND_LONGEST = 120  # tokens of a conversation about a band
 MOST_TILES = 0.7  # share of pages cut into as many tiles as are allowed, as in use
 
 
@@ -48,7 +49,7 @@ def pages(random: Random, chinese: float, browser: Browser) -> Iterator[Page]:
 
 
 class Stream(torch.utils.data.IterableDataset):
-    """Lists of examples of about `cells` cells together. `shared` holds the `Knobs`, read anew for every page."""
+    """Lists of examples of one kind of about `cells` cells together. `shared` holds the `Knobs`, read anew for every page."""
 
     def __init__(self, seed: str, cells: int, longest: int, chinese: float, shared: torch.Tensor):
         self.seed, self.cells, self.longest, self.chinese, self.shared = seed, cells, longest, chinese, shared
@@ -63,17 +64,20 @@ class Stream(torch.utils.data.IterableDataset):
         random = Random(f"stream {self.seed} {worker.id if worker else 0} {os.getpid()}")
         vocabulary = Vocabulary()
         with Browser() as browser:
-            sources = documents(random, self, vocabulary, browser), bands(random, self.chinese, vocabulary, lambda: self.knobs().strength)
-            given, batch = [0, 0], []
+            knobs = self.knobs
+            lines = bands(random, self.chinese, vocabulary, lambda: knobs().strength, lambda: BAND_LONGEST if knobs().converse else 0)
+            sources = documents(random, self, vocabulary, browser), lines
+            given, batches = [0, 0], ([], [])  # pages and bands apart: one is far longer than the other
             while True:
-                share = self.knobs().bands
+                share = knobs().bands
                 source = int(given[1] * (1 - share) < given[0] * share or share == 1)
                 one = next(sources[source])
                 cells = sum(len(tile.cells) for tile in one.tiles)
                 given[source] += cells
+                batch = batches[source]
                 if batch and sum(len(tile.cells) for e in batch for tile in e.tiles) + cells > self.cells:
-                    yield batch
-                    batch = []
+                    yield batch.copy()
+                    batch.clear()
                 batch.append(one)
 
 
