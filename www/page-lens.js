@@ -167,17 +167,17 @@ export class PageLensElement extends HTMLElement {
    * @returns {Promise<void>} it has been added when this resolves; not before the page is locked, where it is to be
    */
   attach(file) {
-    const arriving = this.#attach(file);
-    if (this.hasAttribute("lock") && !this.#engine) this.#arrive(arriving);
-    return arriving;
+    return this.#arrive(this.#attach(file));
   }
 
-  /** Lets questions wait for documents that wait for the lock. @param {Promise<unknown>} documents */
+  /** Lets questions wait for documents that wait for the lock. @template T @param {Promise<T>} documents @returns {Promise<T>} */
   #arrive(documents) {
+    if (!this.hasAttribute("lock") || this.#engine) return documents;
     const all = Promise.allSettled([this.#arriving, documents]).then(() => {
       if (this.#arriving === all) this.#arriving = null;
     });
     this.#arriving = all;
+    return documents;
   }
 
   /** @param {Blob} file */
@@ -478,9 +478,7 @@ export class PageLensElement extends HTMLElement {
 
   /** @param {Iterable<Blob>} files */
   #attachAll(files) {
-    const arriving = this.#attachEach(files);
-    if (this.hasAttribute("lock") && !this.#engine) this.#arrive(arriving);
-    return arriving;
+    return this.#arrive(this.#attachEach(files));
   }
 
   /** @param {Iterable<Blob>} files */

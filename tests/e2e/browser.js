@@ -54,6 +54,25 @@ export async function open(context, viewport = { width: 1280, height: 800 }) {
 }
 
 /**
+ * Runs `body` on a page at an address, which it closes; throws when something went wrong that was not `expected`.
+ * @param {import("playwright-core").BrowserContext} context
+ * @param {string} url
+ * @param {(page: import("playwright-core").Page) => Promise<void>} body
+ * @param {{ fresh?: boolean, viewport?: { width: number, height: number }, expected?: RegExp }} [options] `fresh` is without what the site has stored
+ */
+export async function visit(context, url, body, { fresh = false, viewport, expected } = {}) {
+  const { page, close } = await open(context, viewport);
+  try {
+    if (fresh) await forget(page, url);
+    await page.goto(url);
+    await body(page);
+    await close(expected);
+  } finally {
+    await page.close();
+  }
+}
+
+/**
  * Deletes what a site has stored in this browser.
  * @param {import("playwright-core").Page} page
  * @param {string} url

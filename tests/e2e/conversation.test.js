@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { forget, launch, open } from "./browser.js";
+import { launch, open, visit } from "./browser.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
 import { wordsOf } from "../../www/words.js";
@@ -27,17 +27,7 @@ after(async () => {
  * @param {RegExp} [expected] what the console may say
  */
 function onPage(name, body, expected) {
-  test(name, async () => {
-    const { page, close } = await open(browser.context);
-    try {
-      await forget(page, server.url);
-      await page.goto(server.url);
-      await body({ page, ...parts(page) });
-      await close(expected);
-    } finally {
-      await page.close();
-    }
-  });
+  test(name, () => visit(browser.context, server.url, (page) => body({ page, ...parts(page) }), { fresh: true, expected }));
 }
 
 /** @param {Page} page */

@@ -1,8 +1,8 @@
 /** Files that claim to be pictures: made by script from small sound ones, each wrong or strange in its own way. */
 
 import { readFile } from "node:fs/promises";
-import { crc32, deflateSync } from "node:zlib";
-import { png } from "./png.js";
+import { deflateSync } from "node:zlib";
+import { chunk, claiming, png } from "./png.js";
 
 const sound = (/** @type {string} */ name) => readFile(new URL(`../golden/pictures/${name}`, import.meta.url));
 
@@ -11,24 +11,6 @@ function patched(file, at, bytes) {
   const copy = Buffer.from(file);
   copy.set(bytes, at);
   return copy;
-}
-
-/** @param {string} type @param {Buffer} data */
-function chunk(type, data) {
-  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-  const ends = [Buffer.alloc(4), Buffer.alloc(4)];
-  ends[0]?.writeUInt32BE(data.length);
-  ends[1]?.writeUInt32BE(crc32(body));
-  return Buffer.concat([ends[0] ?? body, body, ends[1] ?? body]);
-}
-
-/** A PNG that says it is so large. @param {number} width @param {number} height @param {Buffer} [data] of its pixels, not compressed */
-function claiming(width, height, data = Buffer.alloc(16)) {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 0, 0, 0, 0], 8);
-  return Buffer.concat([png(1, 1).subarray(0, 8), chunk("IHDR", header), chunk("IDAT", deflateSync(data)), chunk("IEND", Buffer.alloc(0))]);
 }
 
 /** With a chunk behind the header. @param {Buffer} file a PNG @param {Buffer} added */

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { accessible } from "./accessible.js";
-import { forget, launch, open } from "./browser.js";
+import { launch, visit } from "./browser.js";
 import { pages } from "./pdf.js";
 import { png } from "./png.js";
 import { serve } from "./server.js";
@@ -50,17 +50,7 @@ after(async () => {
  * @param {{ expected?: RegExp, path?: string, at?: () => { url: string }, timeout?: number }} [options]
  */
 function onPage(name, body, { expected, path = "", at = () => server, timeout = 180_000 } = {}) {
-  test(name, { timeout }, async () => {
-    const { page, close } = await open(browser.context);
-    try {
-      await forget(page, at().url);
-      await page.goto(`${at().url}${path}`);
-      await body(page);
-      await close(expected);
-    } finally {
-      await page.close();
-    }
-  });
+  test(name, { timeout }, () => visit(browser.context, `${at().url}${path}`, body, { fresh: true, expected }));
 }
 
 /** @param {Page} page @param {string} name */
@@ -229,17 +219,15 @@ onPage("an element that does not ask for the lock says that it is not locked", a
 
 test("where nothing can be kept the page works, and says why it is not locked", async () => {
   const unkept = await serve({ mock: true, storage: false });
-  const { page, close } = await open(browser.context);
   try {
-    await page.goto(unkept.url);
-    await part(page, "sample").click();
-    await page.locator(over).waitFor();
-    assert.equal(await part(page, "light").textContent(), "Not locked");
-    await part(page, "light").click();
-    await page.getByText("This browser keeps no model for this page").waitFor();
-    await close();
+    await visit(browser.context, unkept.url, async (page) => {
+      await part(page, "sample").click();
+      await page.locator(over).waitFor();
+      assert.equal(await part(page, "light").textContent(), "Not locked");
+      await part(page, "light").click();
+      await page.getByText("This browser keeps no model for this page").waitFor();
+    });
   } finally {
-    await page.close();
     await unkept.close();
   }
 });

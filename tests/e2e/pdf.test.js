@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { accessible } from "./accessible.js";
-import { launch, open } from "./browser.js";
+import { launch, open, visit } from "./browser.js";
 import { chinese, hostile, pages } from "./pdf.js";
 import { serve } from "./server.js";
 
@@ -22,16 +22,7 @@ after(async () => {
 
 /** @param {string} name @param {(it: ReturnType<typeof parts> & { page: Page }) => Promise<void>} body */
 function onPage(name, body) {
-  test(name, async () => {
-    const { page, close } = await open(browser.context);
-    try {
-      await page.goto(server.url);
-      await body({ page, ...parts(page) });
-      await close();
-    } finally {
-      await page.close();
-    }
-  });
+  test(name, () => visit(browser.context, server.url, (page) => body({ page, ...parts(page) })));
 }
 
 /** @param {Page} page */

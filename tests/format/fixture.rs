@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use half::{bf16, f16};
-use pagelens::weights::{Checkpoint, Source};
+use pagelens::quant::Precision;
+use pagelens::weights::{Checkpoint, Source, write_pack};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -166,6 +167,40 @@ pub(crate) fn promptly<T>(read: impl FnOnce() -> pagelens::Result<T>) -> pagelen
         eprintln!("refused: {error}");
     }
     result
+}
+
+/// The files of the pack of a checkpoint.
+pub(crate) fn pack(
+    checkpoint: &Checkpoint,
+    vision: Precision,
+    language: Precision,
+) -> BTreeMap<String, Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut last = 0;
+    pollster::block_on(write_pack(
+        checkpoint,
+        folder.path(),
+        "Tiny",
+        vision,
+        language,
+        |done, total| {
+            assert!(last <= done && done <= total);
+            last = done;
+        },
+    ))
+    .unwrap();
+    assert_eq!(last, checkpoint.bytes(), "every byte was read once");
+    let entries = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap());
+    entries
+        .map(|entry| {
+            (
+                entry.file_name().into_string().unwrap(),
+                std::fs::read(entry.path()).unwrap(),
+            )
+        })
+        .collect()
 }
 
 /// The elements of a tensor: multiples of 1/128, exact in every float type.

@@ -12,42 +12,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::assert_error;
-use crate::fixture::{D, Family, Fixture, Layout, Tower, V, open, promptly};
+use crate::fixture::{D, Family, Fixture, Layout, Tower, V, open, pack, promptly};
 
 const SHARD: &str = "weights-00001.safetensors";
 const NAME: &str = "language.embed_tokens.weight";
 
 type Files = BTreeMap<String, Vec<u8>>;
-
-/// The files of the pack of a checkpoint.
-fn pack(checkpoint: &Checkpoint, vision: Precision, language: Precision) -> Files {
-    let folder = tempfile::tempdir().unwrap();
-    let mut last = 0;
-    pollster::block_on(write_pack(
-        checkpoint,
-        folder.path(),
-        "Tiny",
-        vision,
-        language,
-        |done, total| {
-            assert!(last <= done && done <= total);
-            last = done;
-        },
-    ))
-    .unwrap();
-    assert_eq!(last, checkpoint.bytes(), "every byte was read once");
-    let entries = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap());
-    entries
-        .map(|entry| {
-            (
-                entry.file_name().into_string().unwrap(),
-                std::fs::read(entry.path()).unwrap(),
-            )
-        })
-        .collect()
-}
 
 fn plain() -> Files {
     pack(

@@ -12,14 +12,14 @@ mod fixture;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use fixture::{Family, Fixture, Layout, Tower, raw_shard};
+use fixture::{Family, Fixture, Layout, Tower, pack, raw_shard};
 use libfuzzer_sys::fuzz_target;
 use pagelens::Result;
 use pagelens::chat::tokenizer::{Piece, Tokenizer};
 use pagelens::chat::{Message, Part, Role, template};
 use pagelens::config::TensorSpec;
 use pagelens::quant::Precision;
-use pagelens::weights::{Checkpoint, Source, write_pack};
+use pagelens::weights::{Checkpoint, Source};
 use serde_json::Value;
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -33,7 +33,13 @@ static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").unwra
 static PLAIN: LazyLock<Files> = LazyLock::new(|| Fixture::plain().build());
 static INTERNLM2: LazyLock<Files> =
     LazyLock::new(|| Fixture::new(Layout::Original, Family::InternLm2, Tower::Small).build());
-static PACK: LazyLock<Files> = LazyLock::new(pack);
+static PACK: LazyLock<Files> = LazyLock::new(|| {
+    pack(
+        &Fixture::plain().open().unwrap(),
+        Precision::Q8,
+        Precision::Q4,
+    )
+});
 
 fuzz_target!(|data: &[u8]| {
     let data = data.to_vec();
@@ -90,31 +96,6 @@ fn merges(data: &[u8]) -> Files {
     files.insert("merges.txt".into(), part());
     files.remove("tokenizer.json");
     files
-}
-
-fn pack() -> Files {
-    let folder = tempfile::tempdir().unwrap();
-    let checkpoint = Fixture::plain().open().unwrap();
-    let written = write_pack(
-        &checkpoint,
-        folder.path(),
-        "Tiny",
-        Precision::Q8,
-        Precision::Q4,
-        |_, _| {},
-    );
-    pollster::block_on(written).unwrap();
-    let files = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap());
-    files
-        .map(|file| {
-            (
-                file.file_name().into_string().unwrap(),
-                std::fs::read(file.path()).unwrap(),
-            )
-        })
-        .collect()
 }
 
 fn open(files: Files) -> Result<Checkpoint> {

@@ -21,7 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let (_, compute, fit) = args.setup.weigh(&args.model, args.context).await?;
+    let (_, compute, fit) = args.setup.weigh(Some(&args.model), args.context).await?;
     if args.json {
         println!("{}", serde_json::json!(fit));
         return Ok(());

@@ -80,20 +80,16 @@ pub(crate) struct SetupArgs {
 }
 
 impl SetupArgs {
-    /// The model, of whose weights nothing is read, its device, and what it needs there.
+    /// The model, or the one that ships, of whose weights nothing is read, its device, and what it needs there.
     pub(crate) async fn weigh(
         &self,
-        model: &str,
+        model: Option<&str>,
         context: Option<usize>,
     ) -> Result<(Checkpoint, Compute, Fit)> {
-        self.weighed(self.place.open(model).await?, context).await
-    }
-
-    async fn weighed(
-        &self,
-        checkpoint: Checkpoint,
-        context: Option<usize>,
-    ) -> Result<(Checkpoint, Compute, Fit)> {
+        let checkpoint = match model {
+            Some(model) => self.place.open(model).await?,
+            None => Checkpoint::open(Source::Folder(crate::shipped()?)).await?,
+        };
         let compute = Compute::open(self.device).await?;
         let usage = Use {
             tiles: self.max_tiles.map(usize::from),
@@ -146,13 +142,7 @@ impl ModelArgs {
     }
 
     async fn try_load(&self) -> Result<Model> {
-        let (checkpoint, compute, fit) = match &self.model {
-            Some(model) => self.setup.weigh(model, None).await?,
-            None => {
-                let shipped = Checkpoint::open(Source::Folder(crate::shipped()?)).await?;
-                self.setup.weighed(shipped, None).await?
-            }
-        };
+        let (checkpoint, compute, fit) = self.setup.weigh(self.model.as_deref(), None).await?;
         eprintln!("running on the {compute}");
         fit.check()?;
         if fit.verdict == Verdict::Tight {
