@@ -2,12 +2,12 @@
  * Models kept in this site's own file system (OPFS), one folder each:
  *
  *   pagelens/<SHA-256 of the key>/model.json     what it is, see Record
- *                                 X, X.chunks    a file of the source and its journal
+ *                                 X, X.pieces    a file of the source and its journal
  *                                 packs/<P>/...  the checkpoint converted at precisions P; the source's files are gone then
  *
- * A journal is text: a first line `size tag`, then a line `index sha256` for each chunk of 4 MiB that is there, written after
- * the chunk itself has been flushed. A line that a crash has cut is ignored. No byte is handed out that has not just been
- * hashed to what its line says. Writing needs a worker; listing and deleting do not.
+ * A journal is text: a first line `size tag`, then a line `index sha256` for each piece of 1 MiB that is there. A line that a
+ * crash has cut is ignored. No byte is handed out that has not just been hashed to what its line says, so that it does not
+ * matter which of a piece and its line reached the disk. Writing needs a worker; listing and deleting do not.
  */
 
 /** @typedef {import("./sources.js").Facts} Facts */
@@ -26,7 +26,8 @@
  * @typedef {{ read: (into: Uint8Array, options: { at: number }) => number, write: (bytes: Uint8Array, options: { at: number }) => number, truncate: (size: number) => void, getSize: () => number, flush: () => void, close: () => void }} Access
  */
 
-export const CHUNK = 4 << 20;
+/** What is kept at once, in bytes: what an interrupted request loses is less. */
+export const PIECE = 1 << 20;
 const ROOT = "pagelens";
 const RECORD = "model.json";
 
@@ -139,8 +140,9 @@ export class Entry {
     const stored = await Stored.open(this.#folder, file, { size: bytes.length, tag: await sha256(bytes) });
     if (stored === null) return;
     for (let index = 0; index < stored.count; index++) {
-      if ((await stored.get(index)) === null) await stored.put(index, bytes.slice(index * CHUNK, (index + 1) * CHUNK));
+      if ((await stored.get(index)) === null) await stored.put(index, bytes.slice(index * PIECE, (index + 1) * PIECE));
     }
+    stored.flush();
     stored.close();
   }
 
@@ -173,7 +175,7 @@ export class Entry {
   }
 }
 
-/** A file of the cache, chunk by chunk. */
+/** A file of the cache, piece by piece. */
 export class Stored {
   /** @type {Access} */ #data;
   /** @type {Access} */ #journal;
@@ -185,13 +187,13 @@ export class Stored {
     this.#journal = journal;
     this.#digests = digests;
     this.size = size;
-    this.count = Math.ceil(size / CHUNK);
+    this.count = Math.ceil(size / PIECE);
   }
 
   /** @param {FileSystemDirectoryHandle} folder @param {string} file @param {Facts} [facts] @returns {Promise<Stored | null>} */
   static async open(folder, file, facts) {
     const create = facts !== undefined;
-    const handles = await Promise.all([file, `${file}.chunks`].map((name) => folder.getFileHandle(name, { create }))).catch(ignoreMissing);
+    const handles = await Promise.all([file, `${file}.pieces`].map((name) => folder.getFileHandle(name, { create }))).catch(ignoreMissing);
     if (handles === undefined) return null;
     const [data, journal] = await Promise.all(handles.map(access));
     if (!data || !journal) return null;
@@ -215,22 +217,22 @@ export class Stored {
     return new Stored(data, journal, facts?.size ?? Number(/^\d+/.exec(head)?.[0] ?? 0), digests);
   }
 
-  /** Whether a chunk is there by the journal. @param {number} index */
+  /** Whether a piece is there by the journal. @param {number} index */
   has(index) {
     return this.#digests.has(index);
   }
 
   /** @param {number} index */
   length(index) {
-    return Math.min(CHUNK, this.size - index * CHUNK);
+    return Math.min(PIECE, this.size - index * PIECE);
   }
 
-  /** A chunk, or null where it is missing or not what was written. @param {number} index @returns {Promise<Uint8Array<ArrayBuffer> | null>} */
+  /** A piece, or null where it is missing or not what was written. @param {number} index @returns {Promise<Uint8Array<ArrayBuffer> | null>} */
   async get(index) {
     const digest = this.#digests.get(index);
     if (digest === undefined) return null;
     const bytes = new Uint8Array(this.length(index));
-    if (this.#data.read(bytes, { at: index * CHUNK }) === bytes.length && (await sha256(bytes)) === digest) return bytes;
+    if (this.#data.read(bytes, { at: index * PIECE }) === bytes.length && (await sha256(bytes)) === digest) return bytes;
     this.#digests.delete(index);
     return null;
   }
@@ -238,14 +240,23 @@ export class Stored {
   /** @param {number} index @param {Uint8Array<ArrayBuffer>} bytes */
   async put(index, bytes) {
     const digest = await sha256(bytes);
-    writeAll(this.#data, bytes, index * CHUNK);
-    this.#data.flush();
+    writeAll(this.#data, bytes, index * PIECE);
     writeAll(this.#journal, new TextEncoder().encode(`${index} ${digest}\n`), this.#journal.getSize());
-    this.#journal.flush();
     this.#digests.set(index, digest);
   }
 
-  /** Forgets every chunk, for good. */
+  /** Takes pieces for missing. @param {number[]} indices */
+  drop(indices) {
+    for (const index of indices) this.#digests.delete(index);
+  }
+
+  /** Has everything on the disk. */
+  flush() {
+    this.#data.flush();
+    this.#journal.flush();
+  }
+
+  /** Forgets every piece, for good. */
   forget() {
     this.#digests.clear();
     this.#journal.truncate(0);
@@ -264,9 +275,9 @@ async function whole(stored) {
   try {
     const bytes = new Uint8Array(stored.size);
     for (let index = 0; index < stored.count; index++) {
-      const chunk = await stored.get(index);
-      if (chunk === null) return null;
-      bytes.set(chunk, index * CHUNK);
+      const piece = await stored.get(index);
+      if (piece === null) return null;
+      bytes.set(piece, index * PIECE);
     }
     return bytes;
   } finally {

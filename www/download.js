@@ -1,11 +1,12 @@
 /**
  * Reads a model's files, from the cache where they are there and else from their source. What is read before the engine has
  * said what it will read comes as it is asked for: small files whole, headers byte by byte. The weights come in chunks of
- * 4 MiB, in the engine's order and some requests ahead of it; each is verified, kept, handed over and forgotten.
+ * 4 MiB, in the engine's order and some requests ahead of it; each is verified, kept, handed over and forgotten. What has
+ * come of a chunk is kept before it is complete, so that what is interrupted loses less than a chunk's worth.
  */
 
 import { PageLensError } from "./error.js";
-import { CHUNK, sha256 } from "./cache.js";
+import { PIECE, sha256 } from "./cache.js";
 import { Changed } from "./sources.js";
 
 /** @typedef {import("./sources.js").Source} Source */
@@ -14,12 +15,18 @@ import { Changed } from "./sources.js";
 /** @typedef {import("./cache.js").Stored} Stored */
 /** What the engine will read, and what a manifest says of its files. @typedef {{ spans: { file: string, start: number, end: number }[], files: { name: string, size: number, sha256: string, chunks: string[] }[] }} Plan */
 /**
+ * A chunk of which the first `have` bytes are there.
+ * @typedef {{ bytes: Uint8Array<ArrayBuffer>, have: number }} Chunk
+ */
+/**
  * A file while it is read. `held` are chunks in memory, `left` how many bytes of each the engine will still ask for, `counted`
  * the chunks that have been reported.
  * @typedef {{ name: string, facts: Facts, chunks: string[], stored: Stored | null, held: Map<number, Uint8Array<ArrayBuffer>>, left: Map<number, number>, counted: Set<number> }} Open
  */
 
-/** Requests under way at once, and chunks in memory that nobody has asked for yet. */
+/** What is requested at once, in bytes: the chunks that a manifest has hashes of. */
+const CHUNK = 4 * PIECE;
+/** Requests under way at once, each of which loses less than a piece, and chunks in memory that nobody has asked for yet. */
 const AHEAD = 4;
 const HELD = 4;
 const ATTEMPTS = 5;
@@ -104,7 +111,10 @@ export class Download {
 
   /** Bytes of the plan that are not kept yet. */
   get missing() {
-    return this.#queue.reduce((sum, [open, index]) => sum + (open.stored?.has(index) ? 0 : chunkLength(open, index)), 0);
+    return this.#queue.reduce((sum, [open, index]) => {
+      const lacking = pieces(open, index).filter((piece) => !open.stored?.has(piece));
+      return sum + Math.min(chunkLength(open, index), lacking.length * PIECE);
+    }, 0);
   }
 
   /** Begins to fetch what was planned. */
@@ -124,7 +134,7 @@ export class Download {
       const open = await file;
       if (!open?.stored || open.facts.sha256 === undefined || open.chunks.length > 0) continue;
       const hash = digest();
-      for (let index = 0; index < open.stored.count; index++) hash.update(await this.#chunk(open, index));
+      for (let index = 0; chunkLength(open, index) > 0; index++) hash.update(await this.#chunk(open, index));
       if (hash.finish() === open.facts.sha256) continue;
       open.stored.forget();
       throw (this.failure = new PageLensError("unverified", `${open.name} is not the file that its publisher lists; nothing of it was kept.`));
@@ -176,8 +186,10 @@ export class Download {
   async #range(open, start, end) {
     if (start >= end) return new Uint8Array(0);
     if (!this.#planned) {
-      const part = await this.#again(() => this.#source.part(open.name, start, end, open.facts, () => {}, this.#ended.signal));
-      return "bytes" in part ? part.bytes : head(part.whole, start, end);
+      return this.#again(async () => {
+        const { body, whole } = await this.#source.part(open.name, start, end, open.facts, this.#ended.signal);
+        return whole ? head(body, start, end) : head(body, 0, end - start);
+      });
     }
     const bytes = new Uint8Array(end - start);
     for (let index = Math.floor(start / CHUNK); index * CHUNK < end; index++) {
@@ -221,37 +233,71 @@ export class Download {
 
   /** @param {Open} open @param {number} index @returns {Promise<Uint8Array<ArrayBuffer>>} */
   async #obtain(open, index) {
-    const kept = await open.stored?.get(index);
-    if (kept) {
-      if (!open.counted.has(index)) this.#count(kept.length);
-      open.counted.add(index);
-      return kept;
-    }
-    const [start, length] = [index * CHUNK, chunkLength(open, index)];
+    const chunk = { bytes: new Uint8Array(chunkLength(open, index)), have: 0 };
+    await this.#recall(open, index, chunk);
+    const [start, end] = [index * CHUNK, index * CHUNK + chunk.bytes.length];
     return this.#again(async () => {
-      let arrived = 0;
-      try {
-        const part = await this.#source.part(open.name, start, start + length, open.facts, (count) => {
-          arrived += count;
-          this.#count(count);
-        }, this.#ended.signal);
-        if ("whole" in part) {
-          await this.#stream(open, part.whole);
-          const bytes = open.held.get(index) ?? (await open.stored?.get(index));
-          if (!bytes) throw new Error("the server sent another file");
-          return bytes;
+      if (chunk.have < chunk.bytes.length) {
+        const { body, whole } = await this.#source.part(open.name, start + chunk.have, end, open.facts, this.#ended.signal);
+        if (whole) {
+          this.#advance(open, index, chunk, 0);
+          await this.#stream(open, body);
+          const held = open.held.get(index);
+          if (held) return held;
+          await this.#recall(open, index, chunk);
+          if (chunk.have < chunk.bytes.length) throw new Error("the server sent another file");
+          return chunk.bytes;
         }
         this.#ranges = true;
-        await this.#check(open, index, part.bytes);
-        await open.stored?.put(index, part.bytes);
-        open.counted.add(index);
-        this.#report();
-        return part.bytes;
+        await this.#fill(open, index, chunk, body);
+        open.stored?.flush();
+      }
+      try {
+        await this.#check(open, index, chunk.bytes);
       } catch (error) {
-        this.#done -= arrived;
+        open.stored?.drop(pieces(open, index));
+        this.#advance(open, index, chunk, 0);
         throw error;
       }
+      open.counted.add(index);
+      this.#report();
+      return chunk.bytes;
     });
+  }
+
+  /** Reads what is kept of a chunk, up to the first piece that is not. @param {Open} open @param {number} index @param {Chunk} chunk */
+  async #recall(open, index, chunk) {
+    for (const piece of pieces(open, index)) {
+      const bytes = chunk.have < chunk.bytes.length ? await open.stored?.get(piece) : null;
+      if (!bytes) return;
+      chunk.bytes.set(bytes, chunk.have);
+      this.#advance(open, index, chunk, chunk.have + bytes.length);
+    }
+  }
+
+  /** Takes the rest of a chunk, and keeps each piece of it that is complete. @param {Open} open @param {number} index @param {Chunk} chunk @param {ReadableStream<Uint8Array<ArrayBuffer>>} body */
+  async #fill(open, index, chunk, body) {
+    const { bytes } = chunk;
+    const reader = body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const have = chunk.have + value.length;
+      if (have > bytes.length) throw new Error("the server sent more than was asked for");
+      bytes.set(value, chunk.have);
+      for (const [at, piece] of pieces(open, index).entries()) {
+        const end = Math.min(bytes.length, (at + 1) * PIECE);
+        if (end > chunk.have && end <= have) await open.stored?.put(piece, bytes.subarray(at * PIECE, end));
+      }
+      this.#advance(open, index, chunk, have);
+    }
+    if (chunk.have < bytes.length) throw new Error("the connection ended early");
+  }
+
+  /** Takes note of how much of a chunk is there. @param {Open} open @param {number} index @param {Chunk} chunk @param {number} have */
+  #advance(open, index, chunk, have) {
+    if (!open.counted.has(index)) this.#count(have - chunk.have);
+    chunk.have = have;
   }
 
   /** Takes a file from a server without ranges. @param {Open} open @param {ReadableStream<Uint8Array<ArrayBuffer>>} body */
@@ -267,10 +313,11 @@ export class Download {
         chunk.set(piece, at);
         from += piece.length;
         if ((at += piece.length) < chunk.length) continue;
-        if (!open.stored?.has(index)) {
-          await this.#check(open, index, chunk);
-          await open.stored?.put(index, chunk);
+        await this.#check(open, index, chunk);
+        for (const [at, piece] of pieces(open, index).entries()) {
+          if (!open.stored?.has(piece)) await open.stored?.put(piece, chunk.subarray(at * PIECE, (at + 1) * PIECE));
         }
+        open.stored?.flush();
         if (!open.stored) open.held.set(index, chunk);
         if (!open.counted.has(index)) this.#count(chunk.length);
         open.counted.add(index);
@@ -329,6 +376,11 @@ export class Download {
     }
     return this.failure;
   }
+}
+
+/** The pieces of a chunk. @param {Open} open @param {number} index */
+function pieces(open, index) {
+  return Array.from({ length: Math.ceil(chunkLength(open, index) / PIECE) }, (_, at) => (index * CHUNK) / PIECE + at);
 }
 
 /** @param {Open} open @param {number} index */

@@ -14,7 +14,7 @@ import { PageLensError } from "./error.js";
 /** What is known of a file. `tag` tells one version from another. @typedef {{ size: number, tag: string, sha256?: string }} Facts */
 /**
  * Bytes `start..end` of a file, or the whole of it where the server has no ranges.
- * @typedef {{ bytes: Uint8Array<ArrayBuffer> } | { whole: ReadableStream<Uint8Array<ArrayBuffer>> }} Part
+ * @typedef {{ body: ReadableStream<Uint8Array<ArrayBuffer>>, whole: boolean }} Part
  */
 /**
  * @typedef {object} Source
@@ -22,7 +22,7 @@ import { PageLensError } from "./error.js";
  * @property {string} name
  * @property {(file: string) => Promise<Facts | null>} facts null where there is no such file
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer> | null>} all a small file
- * @property {(file: string, start: number, end: number, known: Facts, onBytes: (count: number) => void, signal: AbortSignal) => Promise<Part>} part
+ * @property {(file: string, start: number, end: number, known: Facts, signal: AbortSignal) => Promise<Part>} part
  */
 
 export const HOST = "https://huggingface.co";
@@ -173,40 +173,51 @@ class Http {
    * @param {number} start
    * @param {number} end
    * @param {Facts} known
-   * @param {(count: number) => void} onBytes
    * @param {AbortSignal} signal
    * @returns {Promise<Part>}
    */
-  async part(file, start, end, known, onBytes, signal) {
-    const abort = new AbortController();
-    let timer = setTimeout(() => abort.abort(), PATIENCE);
+  async part(file, start, end, known, signal) {
+    const patience = new Patience();
     try {
-      const response = await ask(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: AbortSignal.any([abort.signal, signal]) });
+      const response = await ask(new URL(file, this.#base), { headers: { Range: `bytes=${start}-${end - 1}` }, cache: "no-store", signal: AbortSignal.any([patience.signal, signal]) });
       if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
       const total = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? known.size);
       // Where the file's digest or its commit is known, its size is all that an answer can contradict.
       const pinned = known.sha256 !== undefined || this.#listing !== null;
       if (total !== known.size || (!pinned && response.status === 206 && tag(response, total) !== known.tag)) throw new Changed(`${file} changed while it was fetched`);
-      if (response.status !== 206) return { whole: response.body.pipeThrough(counting(response)) };
-      const bytes = new Uint8Array(end - start);
-      let at = 0;
-      const reader = response.body.getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        clearTimeout(timer);
-        timer = setTimeout(() => abort.abort(), PATIENCE);
-        if (at + value.length > bytes.length) throw new Error("the server sent more than was asked for");
-        bytes.set(value, at);
-        at += value.length;
-        count(response, value.length);
-        onBytes(value.length);
-      }
-      if (at < bytes.length) throw new Error("the connection ended early");
-      return { bytes };
-    } finally {
-      clearTimeout(timer);
+      const body = response.body.pipeThrough(new TransformStream({
+        transform: (bytes, controller) => {
+          patience.renew();
+          count(response, bytes.length);
+          controller.enqueue(bytes);
+        },
+        flush: () => patience.end(),
+      }));
+      return { body, whole: response.status !== 206 };
+    } catch (error) {
+      patience.end();
+      throw error;
     }
+  }
+}
+
+/** Aborts what has been silent for too long. */
+class Patience {
+  #abort = new AbortController();
+  #timer = 0;
+  signal = this.#abort.signal;
+
+  constructor() {
+    this.renew();
+  }
+
+  renew() {
+    this.end();
+    this.#timer = setTimeout(() => this.#abort.abort(), PATIENCE);
+  }
+
+  end() {
+    clearTimeout(this.#timer);
   }
 }
 
@@ -222,14 +233,6 @@ async function ask(url, init) {
 function count(response, bytes) {
   const { origin, host } = new URL(response.url);
   if (origin !== location.origin) contacts.add(host, bytes);
-}
-
-/** @param {Response} response @returns {TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>} */
-function counting(response) {
-  return new TransformStream({ transform: (chunk, controller) => {
-    count(response, chunk.length);
-    controller.enqueue(chunk);
-  } });
 }
 
 /** The version of a file as far as a response tells; other sites may hide their ETag. @param {Response} response @param {number} size */
@@ -261,13 +264,11 @@ class Picked {
     return found && new Uint8Array(await found.arrayBuffer());
   }
 
-  /** @param {string} file @param {number} start @param {number} end @param {Facts} known @param {(count: number) => void} onBytes */
-  async part(file, start, end, known, onBytes) {
+  /** @param {string} file @param {number} start @param {number} end @param {Facts} known */
+  async part(file, start, end, known) {
     const found = await this.#find(file);
     if (found === null || found.size !== known.size) throw new Changed(`${file} changed while it was read`);
-    const bytes = new Uint8Array(await found.slice(start, end).arrayBuffer());
-    onBytes(bytes.length);
-    return { bytes };
+    return { body: found.slice(start, end).stream(), whole: false };
   }
 }
 

@@ -16,7 +16,7 @@ const here = fileURLToPath(new URL("./", import.meta.url));
 const golden = fileURLToPath(new URL("../golden/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
 
-/** @typedef {{ method: string, path: string, range: string | undefined, status: number }[]} Log what was asked for, in order */
+/** @typedef {{ method: string, path: string, range: string | undefined, status: number, sent: number }[]} Log what was asked for, in order, and how many bytes were sent */
 
 export const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'";
 
@@ -81,19 +81,24 @@ export async function serve({ mock = false, ranges = true, pause = 0, strict = t
       bytes = Buffer.from(bytes);
       bytes[flip % bytes.length] ^= 1;
     }
-    log.push({ method: request.method ?? "", path, range: request.headers.range, status });
+    const entry = { method: request.method ?? "", path, range: request.headers.range, status, sent: 0 };
+    log.push(entry);
     response.writeHead(status, { ...headers, "Content-Length": request.method === "HEAD" ? size : bytes?.length ?? 0 });
     if (bytes !== null && cut !== undefined) {
-      response.write(bytes.subarray(0, cut % bytes.length), () => response.destroy());
+      entry.sent = cut % bytes.length;
+      response.write(bytes.subarray(0, entry.sent), () => response.destroy());
       return;
     }
     if (bytes !== null && pause > 0 && path.startsWith("/models/")) {
       for (let at = 0; at < bytes.length && !response.destroyed; at += 65536) {
-        response.write(bytes.subarray(at, at + 65536));
+        const piece = bytes.subarray(at, at + 65536);
+        response.write(piece);
+        entry.sent += piece.length;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     } else if (bytes !== null) {
       response.write(bytes);
+      if (request.method === "GET") entry.sent = bytes.length;
     }
     response.end();
   });
