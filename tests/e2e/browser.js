@@ -18,6 +18,7 @@ export async function launch({ webgpu = false } = {}) {
   });
   return {
     context,
+    profile,
     close: async () => {
       await context.close();
       await rm(profile, { recursive: true, force: true });

@@ -6,7 +6,6 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { eightBillion } from "./eight_billion.js";
 
 const www = fileURLToPath(new URL("../../www/", import.meta.url));
 const site = fileURLToPath(new URL("../../site/", import.meta.url));
@@ -16,6 +15,7 @@ const here = fileURLToPath(new URL("./", import.meta.url));
 const golden = fileURLToPath(new URL("../golden/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
 
+/** A file that is made as it is asked for: its size, and bytes `start..end`. @typedef {{ size: number, read: (start: number, end: number) => Buffer }} Made */
 /** @typedef {{ method: string, path: string, range: string | undefined, status: number, sent: number }[]} Log what was asked for, in order, and how many bytes were sent */
 
 export const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'";
@@ -47,10 +47,10 @@ function manifest(shard) {
  */
 
 /**
- * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean, storage?: boolean }} [options] without `strict` there is no policy; without `storage` nothing can be kept; `pause` is the time in ms that each 64 KiB of the
+ * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean, storage?: boolean, made?: Map<string, Made> }} [options] `made` are files by their paths; without `strict` there is no policy; without `storage` nothing can be kept; `pause` is the time in ms that each 64 KiB of the
  *   mock model takes; without `ranges` the server answers every request with the whole file
  */
-export async function serve({ mock = false, ranges = true, pause = 0, strict = true, storage = true } = {}) {
+export async function serve({ mock = false, ranges = true, pause = 0, strict = true, storage = true, made = new Map() } = {}) {
   /** @type {Log} */
   const log = [];
   /** @type {Promise<void>} */
@@ -58,24 +58,24 @@ export async function serve({ mock = false, ranges = true, pause = 0, strict = t
   /** @type {(path: string, range: string | undefined) => Fault} */
   let fault = () => ({});
   let etag = "1";
-  /** Files that are longer than what is here of them. */
-  const virtual = new Map([...(await eightBillion())].map(([name, file]) => [`/checkpoints/eight-billion/${name}`, file]));
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-    let bytes = virtual.get(path)?.bytes ?? (await read(path, mock));
-    if (!storage && path === "/cache.js" && bytes) bytes = Buffer.from(bytes.toString().replace("navigator.storage.getDirectory()", "Promise.reject()"));
-    const size = virtual.get(path)?.size ?? bytes?.length ?? 0;
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    const making = made.get(path);
+    let bytes = making ? null : await read(path, mock);
+    if (!storage && path === "/cache.js" && bytes) bytes = Buffer.from(bytes.toString().replace("navigator.storage.getDirectory()", "Promise.reject()"));
+    const size = making?.size ?? bytes?.length ?? 0;
     const headers = { ...(strict && { "Content-Security-Policy": policy }), "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
     if (path.startsWith("/models/")) Object.assign(headers, { ETag: `"${etag}"` });
-    let status = bytes === null ? 404 : 200;
+    let status = bytes === null && !making ? 404 : 200;
     const { cut, status: refused, flip, whole } = path.startsWith("/models/") && request.method === "GET" ? fault(path, request.headers.range) : {};
     if (refused !== undefined) [status, bytes] = [refused, Buffer.alloc(0)];
-    else if (bytes !== null && range && ranges && !whole) {
+    else if (status === 200 && range && ranges && !whole) {
       status = 206;
       Object.assign(headers, { "Content-Range": `bytes ${range[1]}-${range[2]}/${size}` });
-      bytes = bytes.subarray(Number(range[1]), Number(range[2]) + 1);
-    }
+      const [start, end] = [Number(range[1]), Number(range[2]) + 1];
+      bytes = making ? making.read(start, end) : bytes?.subarray(start, end) ?? null;
+    } else if (making && request.method === "GET") bytes = making.read(0, size);
     if (path === "/models/tiny/shard.bin" && range && Number(range[1]) > 0) await gate;
     if (bytes !== null && flip !== undefined) {
       bytes = Buffer.from(bytes);
@@ -114,8 +114,6 @@ export async function serve({ mock = false, ranges = true, pause = 0, strict = t
       gate = new Promise((resolve) => (release = resolve));
       return release;
     },
-    /** What is here of a file that claims to be longer. @param {string} path */
-    virtual: (path) => virtual.get(path)?.bytes ?? Buffer.alloc(0),
     /** What goes wrong with each answer of a model's file from here on. @param {(path: string, range: string | undefined) => Fault} next */
     spoil: (next) => void (fault = next),
     /** The models' files become other versions of themselves. @param {string} next */
