@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { accessible } from "./accessible.js";
+import { Answer } from "../../www/answer.js";
 import { launch, visit } from "./browser.js";
 import { serve } from "./server.js";
 
@@ -71,7 +72,7 @@ function lossy() {
     scope.seen[kind] = (scope.seen[kind] ?? 0) + 1;
     if (kind === "lost") scope.seen.lostAt = performance.now();
     const [point] = scope.points;
-    if (point?.on !== kind || --point.nth > 0) return;
+    if (point === undefined || point.on !== kind || --point.nth > 0) return;
     scope.points.shift();
     setTimeout(scope.lose, point.after);
   };
@@ -87,6 +88,32 @@ function lossy() {
       see(message.type);
     }
   };
+}
+
+for (const [name, pieces, said] of /** @type {[string, (string | null)[], string[] | string][]} */ ([
+  ["in other pieces", ["Si", "x, seven", "."], ["Six", ", ", "seven", "."]],
+  ["and lost once more", ["Six", null, "Six, seven."], ["Six", ", ", "seven."]],
+  ["other words", ["Six. "], "device-lost"],
+  ["fewer words", ["Six"], "device-lost"],
+])) {
+  test(`a stream that is begun again says nothing twice: ${name}`, async () => {
+    const answer = new Answer({ id: "", created: 0, model: "" }, { streamed: true, usage: false });
+    answer.begin();
+    for (const piece of ["Six", ", "]) answer.push(piece);
+    answer.begin();
+    for (const piece of pieces) {
+      if (piece === null) answer.begin();
+      else answer.push(piece);
+    }
+    answer.end("stop", /** @type {any} */ ({}));
+    /** @type {string[]} */
+    const got = [];
+    const whole = (async () => {
+      for await (const { choices } of answer) got.push(choices[0].delta.content ?? "");
+    })();
+    if (typeof said === "string") await assert.rejects(whole, { code: said });
+    else await whole.then(() => assert.deepEqual(got.filter((text) => text !== ""), said));
+  });
 }
 
 /** The page's element, or one of its own, with the small checkpoint on the GPU, and one question answered. @param {Page} page @returns {Promise<number>} ms that loading took */
@@ -172,14 +199,14 @@ onPage("the third loss ends in advice within 2 s, and the conversation goes on w
   assert.equal(restarts, 2);
   assert.ok(ms < 2000, `${ms} ms`);
   assert.deepEqual(await turns(page), first);
-  assert.match((await part(page, "error").textContent()) ?? "", /^The GPU was lost again and again\. Try with less detail \(fewer tiles\), close other tabs, or run without the GPU\./);
+  assert.match((await part(page, "error").textContent()) ?? "", /^The GPU was lost, and starting again did not help\. Try with less detail \(fewer tiles\), close other tabs, or run without the GPU\./);
   assert.equal(await part(page, "field").inputValue(), "And now?");
   await accessible(page, "the GPU lost");
   for (const width of [320, 1280]) {
     await page.setViewportSize({ width, height: 800 });
     for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-      await page.emulateMedia({ colorScheme });
-      await page.screenshot({ path: join(pictures, `device-lost-${width}-${colorScheme}.png`) });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.screenshot({ path: join(pictures, `device-lost-${width}-${colorScheme}.png`), fullPage: true });
     }
   }
   await page.getByRole("button", { name: "Run without the GPU" }).click();
@@ -222,8 +249,9 @@ onPage("the API: a load and a stream that lost the GPU, and a whole answer that 
   assert.equal(usage.completion_tokens, 12);
 });
 
-onPage("the model that ships, on the locked page: lost while encoding and while loading, the sample is read", "", async (page) => {
+onPage("the model that ships: lost before the lock, and after it while encoding and while loading; the sample is read", "", async (page) => {
   await page.evaluate(() => document.querySelector("page-lens")?.setAttribute("device", "gpu"));
+  await page.evaluate(() => void Object.assign(globalThis, { points: [{ on: "progress", nth: 20, after: 0 }] }));
   await part(page, "load").click();
   await part(page, "light").filter({ hasText: "Locked: no network" }).waitFor();
   const before = server.log.length;
