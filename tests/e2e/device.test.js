@@ -180,6 +180,32 @@ onPage("20 losses in loading, encoding, prefill and decoding: conversation and a
   assert.ok(losses >= 14, "only a load can be too young to have a GPU that is lost");
 });
 
+onPage("a GPU that went while it was asked for is asked for again; one that is lost is told of, one that was destroyed is not", "fixtures/blank.html", async (page) => {
+  const told = await page.evaluate(async () => {
+    const [{ requestAdapter }, { requestDevice }] = [GPU.prototype, GPUAdapter.prototype];
+    const refusals = { adapter: 1, device: 1 };
+    GPU.prototype.requestAdapter = function (options) {
+      return refusals.adapter-- > 0 ? Promise.resolve(null) : requestAdapter.call(this, options);
+    };
+    GPUAdapter.prototype.requestDevice = function (descriptor) {
+      return refusals.device-- > 0 ? Promise.reject(new DOMException("gone", "OperationError")) : requestDevice.call(this, descriptor);
+    };
+    const { watchDevices } = await import(/** @type {string} */ ("/devices.js"));
+    /** @type {string[]} */
+    const told = [];
+    watchDevices((/** @type {string} */ why) => told.push(why));
+    const device = async () => await (await navigator.gpu.requestAdapter())?.requestDevice();
+    const [first, second] = [await device(), await device()];
+    second?.destroy();
+    await second?.lost;
+    /** @type {any} */ (globalThis).lose();
+    await first?.lost;
+    return told;
+  });
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? "", /^The GPU was lost: /);
+});
+
 onPage("the third loss ends in advice within 2 s, and the conversation goes on without the GPU", "", async (page) => {
   await talk(page);
   const first = await turns(page);
