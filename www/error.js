@@ -1,6 +1,6 @@
 /**
  * What can go wrong, with a stable `code` and a message in words. Codes of the page side:
- * `invalid-request`, `remote-image`, `image-source`, `no-picture`, `busy`, `disposed`, `engine-missing`, `engine-crashed`, `locked`;
+ * `invalid-request`, `remote-image`, `image-source`, `no-picture`, `busy`, `disposed`, `engine-missing`, `engine-crashed`, `device-lost`, `locked`;
  * of loading `model-name`, `network`, `missing-file`, `no-ranges`, `source-changed`, `unverified`, `storage-full`. All others come from the engine as they are (`image-decode`, `context-full`, `missing-file`, ...).
  */
 export class PageLensError extends Error {

@@ -7,6 +7,7 @@ import { lock, lockedError } from "./lock.js";
 /**
  * One worker and the requests it has not finished. A worker that dies rejects them all, and is not used again.
  * @typedef {{ type: "contact", host: string, bytes: number }
+ *   | { type: "lost", message: string }
  *   | { id: number, type: "progress", phase: string, done: number, total: number }
  *   | { id: number, type: "started", prompt_tokens: number, image_tokens: number, tiles: number[] }
  *   | { id: number, type: "token", text: string }
@@ -66,6 +67,7 @@ export class Link {
   /** @param {FromWorker} message */
   #hear(message) {
     if (message.type === "contact") return contacts.add(message.host, message.bytes);
+    if (message.type === "lost") return this.close(new PageLensError("device-lost", message.message));
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
     if (message.type === "done") {

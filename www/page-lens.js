@@ -264,6 +264,7 @@ export class PageLensElement extends HTMLElement {
         this.#view.read(view.spoken, false);
         this.#tell("token", { text: piece });
       }
+      turn.device = this.#engine.info.device; // another one than at first, where the GPU was lost for good
       this.#view.following(finish);
       this.#view.read(view.spoken, true);
       if (turn.usage) this.#view.pages.know(this.#engine?.info.image_size ?? 448, perTile(turn.usage));
@@ -374,6 +375,13 @@ export class PageLensElement extends HTMLElement {
     await (await this.#models).open();
   }
 
+  /** Loads the model again, on the CPU. */
+  #withoutGpu() {
+    this.#view.trouble(null);
+    this.setAttribute("device", "cpu");
+    void this.load().catch(shown);
+  }
+
   #unload() {
     this.stop();
     this.#loading = null;
@@ -398,9 +406,15 @@ export class PageLensElement extends HTMLElement {
 
   /** @param {Progress} progress */
   #progress(progress) {
-    this.#shine();
     const { phase, done, total } = progress;
-    if (phase === "download" || phase === "cache") {
+    if (phase === "ready") return this.#idle();
+    this.#shine();
+    if (phase === "restart") {
+      this.#fetched = { done: 0, total: 0 };
+      this.#placed = 0;
+      this.#pace = new Pace();
+      this.#view.say((words) => words.restarting);
+    } else if (phase === "download" || phase === "cache") {
       this.#fetched = { done, total };
       this.#pace.add(done, performance.now());
     } else this.#placed = total > 0 ? done / total : 0;
@@ -409,6 +423,7 @@ export class PageLensElement extends HTMLElement {
     const fraction = all > 0 ? 0.8 * (bytes / all) + 0.2 * this.#placed : this.#placed || -1;
     const rate = this.#pace.rate;
     const say = (/** @type {Words} */ words) => {
+      if (phase === "restart") return words.restarting;
       if (phase === "waiting") return words.waitingForTab;
       if (all > 0 && bytes >= all) return words.preparing;
       return phase === "cache" ? words.readingBytes({ done: bytes, total: all }) : words.loadingBytes({ done: bytes, total: all, rate });
@@ -702,8 +717,9 @@ export class PageLensElement extends HTMLElement {
     const again = { label: (/** @type {Words} */ words) => words.tryAgain, run: () => void this.load().catch(shown) };
     const reload = { label: (/** @type {Words} */ words) => words.reload, run: () => void this.#reload() };
     const anew = { label: (/** @type {Words} */ words) => words.anew, run: () => this.clear() };
+    const without = { label: (/** @type {Words} */ words) => words.withoutGpu, run: () => this.#withoutGpu() };
     const of = (/** @type {0 | 1} */ which) => (/** @type {Words} */ words) => (words.errors[key] ?? words.errors[otherwise])?.[which] ?? "";
-    this.#view.trouble({ title: of(0), advice: of(1), detail: `${message} (${code})`, action: code === "context-full" ? anew : code === "locked" ? reload : this.#engine || otherwise === "answer" ? undefined : again });
+    this.#view.trouble({ title: of(0), advice: of(1), detail: `${message} (${code})`, action: { "context-full": anew, locked: reload, "device-lost": without }[code] ?? (this.#engine || otherwise === "answer" ? undefined : again) });
     this.#tell("error", { code, message });
     return error;
   }

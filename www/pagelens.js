@@ -13,11 +13,13 @@
  * does nothing, also outside a browser.
  */
 
+import { Answer } from "./answer.js";
 import { PageLensError, abortError } from "./error.js";
 import { deleteModel, listModels } from "./cache.js";
 import { contacts } from "./contacts.js";
 import { Link } from "./link.js";
 import { lock } from "./lock.js";
+import { RETRIES, despiteLosses } from "./losses.js";
 import { packFiles, totalBytes } from "./manifest.js";
 import { prepare } from "./request.js";
 import { keptPlace, place } from "./sources.js";
@@ -27,7 +29,7 @@ export { PageLensError, contacts, deleteModel, listModels, lock };
 /** @typedef {import("./request.js").ChatRequest} ChatRequest */
 /** @typedef {import("./request.js").ChatMessage} ChatMessage */
 /** @typedef {import("./loading.js").Fit} Fit */
-/** @typedef {{ phase: string, done: number, total: number }} Progress phases "download" and "cache" count bytes; `total` is 0 while unknown */
+/** @typedef {{ phase: string, done: number, total: number }} Progress phases "download" and "cache" count bytes; "restart" counts how often a lost GPU has had it begun again; "ready" ends a load that was not the first; `total` is 0 while unknown */
 /**
  * @typedef {object} EngineInfo
  * @property {string} model
@@ -174,9 +176,16 @@ export class Engine {
   /**
    * Makes sure that a worker with the model is there. Part of createEngine; calls do it by themselves.
    * @param {AbortSignal} [signal]
-   * @returns {Promise<Link>}
    */
   async ready(signal) {
+    await despiteLosses(() => this.#start(signal), this.#restarts);
+  }
+
+  /** Tells of the GPU's losses. @param {number} done */
+  #restarts = (done) => this.#options.onProgress?.({ phase: "restart", done, total: RETRIES });
+
+  /** The worker with the model, or a new one. @param {AbortSignal} [signal] @returns {Promise<Link>} */
+  async #start(signal) {
     if (this.#disposed) throw disposed();
     if (signal?.aborted) throw abortError();
     if (this.#link?.alive) return this.#link;
@@ -212,8 +221,7 @@ export class Engine {
     const { place, info } = await this.#send(link, { type: "keep", ...asked, module: parts.engine.module }, fetching, signal);
     if (place === undefined) {
       lock.refuse("storage");
-      this.#info = Object.freeze(info);
-      return link;
+      return this.#loaded(link, info);
     }
     link.close(disposed());
     await lock.close();
@@ -231,8 +239,14 @@ export class Engine {
 
   /** @param {Link} link @param {{ type: string, [field: string]: unknown }} message @param {EngineOptions["onProgress"]} onProgress @param {AbortSignal} [signal] */
   async #load(link, message, onProgress, signal) {
-    const info = await this.#send(link, message, onProgress, signal);
+    return this.#loaded(link, await this.#send(link, message, onProgress, signal));
+  }
+
+  /** @param {Link} link @param {EngineInfo} info */
+  #loaded(link, info) {
+    const first = this.#info === null;
     this.#info = Object.freeze(info);
+    if (!first) this.#options.onProgress?.({ phase: "ready", done: 1, total: 1 });
     return link;
   }
 
@@ -269,7 +283,7 @@ export class Engine {
     if (this.#disposed) throw disposed();
     if (signal?.aborted) throw abortError();
     const head = { id: `chatcmpl-${Math.random().toString(36).slice(2)}`, created: Math.floor(Date.now() / 1000), model: this.info.model };
-    const answer = new Answer(head, !request.stream || (request.stream_options?.include_usage ?? true));
+    const answer = new Answer(head, { streamed: request.stream ?? false, usage: !request.stream || (request.stream_options?.include_usage ?? true) });
     const abort = () => answer.fail(abortError());
     signal?.addEventListener("abort", abort);
     const earlier = this.#queue;
@@ -291,26 +305,32 @@ export class Engine {
    * @param {ChatRequest["onProgress"]} onProgress
    */
   async #run(prepared, answer, onProgress) {
-    /** @type {number[]} */
-    let tiles = [];
     try {
-      if (answer.over) return;
-      const loading = new AbortController();
-      answer.onabandon = () => loading.abort();
-      const link = await this.ready(loading.signal);
-      const job = link.send({ type: "generate", ...prepared }, prepared.images.map((image) => image.buffer), (message) => {
-        if (message.type === "progress") onProgress?.({ phase: message.phase, done: message.done, total: message.total });
-        if (message.type === "started") tiles = message.tiles;
-        if (message.type === "token") answer.push(message.text);
-      });
-      answer.onabandon = () => link.post({ id: job.id, type: "stop" });
-      const { stop_reason, usage } = /** @type {{ stop_reason: FinishReason | "abort", usage: Usage }} */ (await job.result);
-      if (stop_reason === "abort") answer.fail(abortError());
-      else answer.end(stop_reason, { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens, tiles });
+      await despiteLosses(() => this.#attempt(prepared, answer, onProgress), this.#restarts);
     } catch (error) {
       answer.onabandon = () => {}; // there is nothing left to stop
       answer.fail(error);
     }
+  }
+
+  /** One beginning of it. @param {import("./request.js").Prepared} prepared @param {Answer} answer @param {ChatRequest["onProgress"]} onProgress */
+  async #attempt(prepared, answer, onProgress) {
+    if (answer.over) return;
+    answer.begin();
+    /** @type {number[]} */
+    let tiles = [];
+    const loading = new AbortController();
+    answer.onabandon = () => loading.abort();
+    const link = await this.#start(loading.signal);
+    const job = link.send({ type: "generate", ...prepared }, [], (message) => {
+      if (message.type === "progress") onProgress?.({ phase: message.phase, done: message.done, total: message.total });
+      if (message.type === "started") tiles = message.tiles;
+      if (message.type === "token") answer.push(message.text);
+    });
+    answer.onabandon = () => link.post({ id: job.id, type: "stop" });
+    const { stop_reason, usage } = /** @type {{ stop_reason: FinishReason | "abort", usage: Usage }} */ (await job.result);
+    if (stop_reason === "abort") answer.fail(abortError());
+    else answer.end(stop_reason, { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens, tiles });
   }
 }
 
@@ -319,88 +339,4 @@ export class Engine {
 /** @returns {PageLensError} */
 function disposed() {
   return new PageLensError("disposed", "This engine has been disposed; create a new one.");
-}
-
-/**
- * An answer under way: chunks wait here until they are read. Leaving the loop, or an abort, abandons the call.
- * @implements {AsyncIterableIterator<ChatChunk>}
- */
-class Answer {
-  /** @type {{ id: string, created: number, model: string }} */ #head;
-  /** @type {boolean} */ #wantsUsage;
-  /** @type {ChatChunk[]} */ #chunks = [];
-  /** @type {{ error?: unknown } | null} how it ended */ #end = null;
-  /** @type {() => void} */ #wake = () => {};
-  /** Called at most once, when nobody wants the rest of the answer. @type {() => void} */
-  onabandon = () => {};
-
-  /** @param {{ id: string, created: number, model: string }} head @param {boolean} wantsUsage */
-  constructor(head, wantsUsage) {
-    this.#head = head;
-    this.#wantsUsage = wantsUsage;
-    this.#chunk({ role: "assistant", content: "" }, null);
-  }
-
-  get over() {
-    return this.#end !== null;
-  }
-
-  /** @param {Delta} delta @param {FinishReason | null} reason @param {Usage} [usage] */
-  #chunk(delta, reason, usage) {
-    this.#chunks.push({ ...this.#head, object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: reason }], ...(usage && { usage }) });
-    this.#wake();
-  }
-
-  /** @param {string} text */
-  push(text) {
-    if (!this.over) this.#chunk({ content: text }, null);
-  }
-
-  /** @param {FinishReason} reason @param {Usage} usage */
-  end(reason, usage) {
-    if (this.over) return;
-    this.#end = {};
-    this.#chunk({}, reason, this.#wantsUsage ? usage : undefined);
-  }
-
-  /** Chunks that came before can still be read. @param {unknown} error */
-  fail(error) {
-    if (this.over) return;
-    this.#end = { error };
-    this.onabandon();
-    this.#wake();
-  }
-
-  [Symbol.asyncIterator]() {
-    return this;
-  }
-
-  /** @returns {Promise<IteratorResult<ChatChunk, undefined>>} */
-  async next() {
-    while (this.#chunks.length === 0 && this.#end === null) await new Promise((/** @type {(value: void) => void} */ resolve) => (this.#wake = resolve));
-    const chunk = this.#chunks.shift();
-    if (chunk !== undefined) return { value: chunk, done: false };
-    const error = this.#end?.error;
-    this.#end = {};
-    if (error !== undefined) throw error;
-    return { value: undefined, done: true };
-  }
-
-  /** @returns {Promise<IteratorResult<ChatChunk, undefined>>} */
-  async return() {
-    this.#chunks = [];
-    this.fail(undefined);
-    return { value: undefined, done: true };
-  }
-
-  /** @returns {Promise<ChatCompletion>} */
-  async whole() {
-    let content = "";
-    for await (const { choices, usage } of this) {
-      content += choices[0].delta.content ?? "";
-      const reason = choices[0].finish_reason;
-      if (reason !== null) return { ...this.#head, object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: reason }], usage: /** @type {Usage} */ (usage) };
-    }
-    throw new PageLensError("engine-crashed", "The answer ended without a reason.");
-  }
 }

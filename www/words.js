@@ -118,6 +118,7 @@ const EN = {
   paused: (/** @type {{ done: number, total: number }} */ { done, total }) => `Paused at ${size(done)} of ${size(total)}. What has arrived is kept.`,
   resume: (/** @type {number} */ bytes) => `Resume (${size(bytes)} left)`,
   preparing: "Preparing the model",
+  restarting: "The GPU was lost. Starting again.",
   onGpu: (/** @type {string} */ adapter) => `Running on your GPU${adapter ? ` (${adapter})` : ""}`,
   onCpu: "Running on the CPU",
   onCpuNoAdapter: "Running on the CPU: no WebGPU adapter here",
@@ -182,6 +183,7 @@ const EN = {
   earlier: "Earlier conversations, kept on this device only",
   forget: (/** @type {string} */ title) => `Delete ${title}`,
   tryAgain: "Try again",
+  withoutGpu: "Run without the GPU",
 
   // --- what went wrong: the cause, and what to do
   errors: /** @type {Record<string, [string, string]>} */ ({
@@ -199,7 +201,7 @@ const EN = {
     damaged: ["The model’s files are damaged.", "The site’s owner has to put them there again."],
     "engine-missing": ["The engine could not be started.", "Reload the page. If that does not help, try a current version of your browser."],
     "engine-crashed": ["The engine stopped unexpectedly.", "Ask again: it starts afresh. If that happens again, try a smaller picture."],
-    "device-lost": ["The GPU was lost.", "Ask again: it starts afresh."],
+    "device-lost": ["The GPU was lost, and starting again did not help.", "Try with less detail (fewer tiles), close other tabs, or run without the GPU."],
     device: ["The GPU cannot be used here.", "A browser with WebGPU is needed, or the CPU."],
     "pdf-damaged": ["This PDF cannot be read.", "It is damaged, or no PDF. Take screenshots of its pages, or print it to a new PDF."],
     "pdf-empty": ["This PDF has no pages.", "Add another one."],
@@ -322,6 +324,7 @@ const ZH = {
   paused: ({ done, total }) => `已暂停：${size(done)} / ${size(total)}。已下载的部分会保留。`,
   resume: (bytes) => `继续（还剩 ${size(bytes)}）`,
   preparing: "正在准备模型",
+  restarting: "GPU 已丢失，正在重新开始。",
   onGpu: (adapter) => `在您的 GPU 上运行${adapter ? `（${adapter}）` : ""}`,
   onCpu: "在 CPU 上运行",
   onCpuNoAdapter: "在 CPU 上运行：这里没有 WebGPU 适配器",
@@ -383,6 +386,7 @@ const ZH = {
   earlier: "以前的对话（仅保存在本机）",
   forget: (title) => `删除 ${title}`,
   tryAgain: "重试",
+  withoutGpu: "不使用 GPU 运行",
 
   errors: {
     "image-decode": ["无法读取这张图片。", "请移除它，改用 PNG、JPEG、WebP、GIF、BMP 或 TIFF 文件。"],
@@ -399,7 +403,7 @@ const ZH = {
     damaged: ["模型文件已损坏。", "需要由网站所有者重新放置模型文件。"],
     "engine-missing": ["无法启动引擎。", "请重新加载页面；若仍无效，请使用新版浏览器。"],
     "engine-crashed": ["引擎意外停止。", "请再次提问，引擎会重新启动；若再次发生，请使用较小的图片。"],
-    "device-lost": ["GPU 已丢失。", "请再次提问，引擎会重新启动。"],
+    "device-lost": ["GPU 已丢失，重新开始也未成功。", "请降低精细度（减少分块）、关闭其他标签页，或不使用 GPU 运行。"],
     device: ["此处无法使用 GPU。", "需要支持 WebGPU 的浏览器，或改用 CPU。"],
     "pdf-damaged": ["无法读取这个 PDF。", "文件已损坏或不是 PDF。请对页面截图，或重新打印为 PDF。"],
     "pdf-empty": ["这个 PDF 没有页面。", "请添加其他文件。"],

@@ -11,7 +11,7 @@
  *                                                  been compiled already.
  *   keep      { model, options, module }           Instead of load: makes sure that the model can be loaded without a network.
  *   fit       { model, options }                   Instead of load: weighs a model. The worker is of no use afterwards.
- *   generate  { messages, images, options, stop }  `images` are file bytes, transferred; `messages` point at them by index.
+ *   generate  { messages, images, options, stop }  `images` are file bytes; `messages` point at them by index.
  *   stop      { }                                  `id` is that of the request to stop. Nothing is answered to the stop
  *                                                  itself; the stopped request ends in `done` with stop_reason "abort".
  * Worker to page:
@@ -22,6 +22,8 @@
  *   started   { prompt_tokens, image_tokens, tiles }  The prompt has been read; tokens follow.
  *   token     { text }                                A piece of the answer, never half a character.
  *   contact   { host, bytes }         Came over the network; belongs to no request.
+ *   lost      { message }             The GPU is gone, and with it all that this worker held; belongs to no request. The page
+ *                                     ends the worker.
  *   done      { result }              The request is over. load: the engine's info with `fit`; fit: that alone; generate:
  *                                     { stop_reason, usage }; keep: { place } to load from without a network, or else the
  *                                     { info } of what was loaded instead, with which this worker goes on.
@@ -37,6 +39,7 @@
  */
 
 import { contacts } from "./contacts.js";
+import { watchDevices } from "./devices.js";
 import { kept, withFiles, withHeaders } from "./loading.js";
 import { StopText } from "./stop.js";
 
@@ -80,6 +83,8 @@ const DEADLY = new Set(["device-lost"]);
 
 /** @type {WasmEngine | null} */
 let engine = null;
+/** Whether the engine goes on without a GPU: it may have passed one over. */
+let onCpu = false;
 /** @type {Set<number>} ids of requests that are running */
 const running = new Set();
 /** @type {Set<number>} ids of running requests that were asked to stop */
@@ -89,6 +94,9 @@ const post = /** @type {(message: object) => void} */ (self.postMessage.bind(sel
 
 contacts.addEventListener("contact", (event) => post({ type: "contact", .../** @type {CustomEvent<{ host: string, bytes: number }>} */ (event).detail }));
 contacts.watch();
+watchDevices((message) => {
+  if (!onCpu) post({ type: "lost", message });
+});
 
 self.addEventListener("message", (event) => {
   const message = /** @type {LoadMessage | KeepMessage | FitMessage | GenerateMessage | StopMessage} */ (event.data);
@@ -178,6 +186,7 @@ async function load({ id, model, cache, options, module }) {
     return pkg.Engine.load({ ...files, plan: (spans, weighed) => plan(spans, (fit = weighed)) }, { ...options, name }, report);
   });
   const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength ?? 0 };
+  onCpu = info.device === "cpu";
   return options.device === "auto" && info.device === "cpu" ? { ...info, adapter: await adapterName() } : info;
 }
 

@@ -8,13 +8,13 @@ import { join } from "node:path";
 const quiet = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const software = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** @param {{ webgpu?: boolean }} [options] `webgpu` offers a software adapter; without it there is none */
-export async function launch({ webgpu = false } = {}) {
+/** @param {{ webgpu?: boolean, args?: string[] }} [options] `webgpu` offers a software adapter; without it there is none */
+export async function launch({ webgpu = false, args = [] } = {}) {
   const profile = await mkdtemp(join(tmpdir(), "pagelens-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: false,
-    args: ["--headless=new", "--hide-scrollbars", ...quiet, ...(webgpu ? software : ["--disable-features=WebGPU,WebGPUService"])],
+    args: ["--headless=new", "--hide-scrollbars", ...quiet, ...(webgpu ? software : ["--disable-features=WebGPU,WebGPUService"]), ...args],
   });
   return {
     context,
