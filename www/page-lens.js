@@ -326,6 +326,7 @@ export class PageLensElement extends HTMLElement {
     try {
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
       const locking = this.hasAttribute("lock");
+      if (locking) void lock.before(listOfModels()).catch(shown);
       if (locking && this.hasAttribute("sample")) void lock.before(this.#sampleFile()).catch(shown);
       const { engine, giveBack } = await borrow({ model, device: this.#device, lock: locking, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
@@ -357,9 +358,9 @@ export class PageLensElement extends HTMLElement {
     return /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
   }
 
-  /** The list of models, which is fetched with the first look at it. */
+  /** The list of models, made with the first look at it. */
   async #chooseModel() {
-    this.#models ??= import("./page-lens-models.js").then(({ ModelsView }) => {
+    this.#models ??= listOfModels().then(({ ModelsView }) => {
       const view = new ModelsView(this.#view.voice, {
         state: () => ({ own: this.getAttribute("model"), used: this.#model, device: this.#device }),
         use: (model) => void this.use(model).catch(shown),
@@ -730,6 +731,11 @@ const SAME = {
   "pdf-no-page": "pdf-page",
   "pdf-page-size": "pdf-page",
 };
+
+/** The code of the list of models, which is fetched when it is first wanted, or before the page is locked. */
+function listOfModels() {
+  return import("./page-lens-models.js");
+}
 
 /** For promises whose failure is already on view. */
 function shown() {}
