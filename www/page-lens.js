@@ -51,6 +51,7 @@ export class PageLensElement extends HTMLElement {
     sample: () => void this.#trySample().catch(shown),
     attach: (files) => void this.#attachAll(files),
     remove: (picture) => this.#remove(picture),
+    turn: (picture) => this.#turn(picture),
     exportChat: () => void this.#download(),
     importFile: (file) => void this.importConversation(file).catch(shown),
     reload: () => void this.#reload(),
@@ -225,9 +226,11 @@ export class PageLensElement extends HTMLElement {
     const conversation = this.#conversation;
     const fresh = conversation.fresh;
     const messages = conversation.messages(question);
+    messages.catch(shown); // awaited when the model is there
     const { counted } = conversation;
     /** @type {Turn} */
-    const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
+    const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), turned: 0, answer: "", ending: "interrupted", usage: null, device: "" };
+    turn.turned = conversation.pageOf(turn)?.turned ?? 0;
     this.#view.trouble(null);
     this.#view.running = true;
     const view = this.#addTurn(turn);
@@ -246,7 +249,7 @@ export class PageLensElement extends HTMLElement {
       view.wait((words) => words.looking);
       const stream = await this.#engine.chat.completions.create({
         ...sampling,
-        messages,
+        messages: await messages,
         stream: true,
         signal: run.signal,
         max_tiles: this.#view.pages.detail,
@@ -467,10 +470,10 @@ export class PageLensElement extends HTMLElement {
 
   // ------------------------------------------------------------------------------------------------------------- pages
 
-  /** @param {Omit<Picture, "id">} it */
+  /** @param {Omit<Picture, "id" | "turned">} it */
   #add(it) {
     /** @type {Picture} */
-    const picture = { id: newId(), ...it };
+    const picture = { id: newId(), turned: 0, ...it };
     this.#conversation.pictures.push(picture);
     this.#showPictures(picture);
     this.#view.say((words) => words.added(it.name));
@@ -503,6 +506,14 @@ export class PageLensElement extends HTMLElement {
     this.#view.trouble(null);
     this.#showPictures();
     this.#view.say((words) => words.removed(picture.name));
+  }
+
+  /** Turns a page a quarter further. @param {Picture} picture */
+  #turn(picture) {
+    picture.turned = (picture.turned + 1) % 4;
+    this.#showPictures();
+    this.#view.say((words) => words.turned({ name: picture.name, degrees: 90 * picture.turned }));
+    if (this.#run === null) void this.#keep();
   }
 
   /** @param {Picture} [picked] the one to show large */
@@ -546,13 +557,13 @@ export class PageLensElement extends HTMLElement {
 
   /** @param {Turn} turn @returns {TurnView} */
   #addTurn(turn) {
-    const page = turn.pictures.at(-1) ?? this.#conversation.pictures.at(-1)?.id;
+    const page = this.#conversation.pageOf(turn);
     const view = this.#view.addTurn(turn.question, {
       again: () => void this.#askInPlace(turn, turn.question, { temperature: OTHERWISE, seed: crypto.getRandomValues(new Uint32Array(1))[0] }),
       edit: (question) => void this.#askInPlace(turn, question, {}),
       erase: () => this.#erase(turn),
       follow: (grow) => this.#view.following(grow),
-      point: (places, pointed) => this.#view.pages.point(page, places, pointed),
+      point: (places, pointed) => this.#view.pages.point(page, turn.turned, places, pointed),
     });
     this.#turns.set(turn, view);
     return view;
