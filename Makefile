@@ -2,7 +2,8 @@
 # make ask    the same job in the terminal
 # make test   everything that is tested
 # make site   a folder that any static host can serve, from a subpath too
-# Each installs what it lacks: the wasm target and npm packages for all, Chromium, a software Vulkan driver and a C++ compiler for the tests.
+# Each installs what it lacks: the wasm target and npm packages for all, Chromium, Firefox, a software Vulkan driver and
+# a C++ compiler for the tests.
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PAGELENS := $(TARGET)/release/pagelens
@@ -102,6 +103,9 @@ tools:
 	@command -v chromium >/dev/null && command -v c++ >/dev/null && test -f $(ICD) && test -d /usr/share/fonts/truetype/dejavu || \
 		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium g++ libvulkan1 mesa-vulkan-drivers \
 			fonts-dejavu-core fonts-liberation; }
+	@# Ubuntu has no such package: the test of it then says that it was skipped.
+	@command -v firefox-esr >/dev/null || { $(SUDO) apt-get update -q && \
+		if apt-cache show firefox-esr >/dev/null 2>&1; then $(SUDO) apt-get install -y -q --no-install-recommends firefox-esr; fi; }
 
 # Published files that the tests read: a small language model in GGUF, and two vocabularies.
 DOWNLOADS := $(TARGET)/downloads

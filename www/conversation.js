@@ -1,16 +1,18 @@
 /** A conversation: its pictures and its turns, as they are asked, kept on the device, exported and read back. */
 
 import { PageLensError } from "./error.js";
+import { turnedPicture } from "./turned.js";
 
 /** @typedef {import("./pagelens.js").ChatMessage} ChatMessage */
 /** @typedef {import("./pagelens.js").Usage} Usage */
-/** @typedef {{ id: string, name: string, blob: Blob, missing: string[] }} Picture `missing` names what could not be drawn of it */
+/** @typedef {{ id: string, name: string, blob: Blob, missing: string[], turned: number }} Picture `missing` names what could not be drawn of it; `turned` counts quarters, clockwise */
 /** @typedef {"done" | "length" | "stopped" | "interrupted"} Ending how an answer ended */
 /**
  * @typedef {object} Turn
  * @property {string} id
  * @property {string} question
  * @property {string[]} pictures ids of those that were first asked about here
+ * @property {number} turned how far the page was turned that its places are on
  * @property {string} answer
  * @property {Ending} ending
  * @property {Usage | null} usage
@@ -38,6 +40,17 @@ export class Conversation {
     this.turns = turns;
   }
 
+  /**
+   * The page that an answer names places on: the last one that had been asked about.
+   * @param {Turn} turn which may be yet to come
+   * @returns {Picture | undefined}
+   */
+  pageOf(turn) {
+    const at = this.turns.indexOf(turn);
+    const asked = [...(at < 0 ? this.turns : this.turns.slice(0, at)), turn].flatMap(({ pictures }) => pictures).at(-1);
+    return this.pictures.find(({ id }) => id === asked) ?? this.pictures.at(-1);
+  }
+
   /** Pictures that no question has been asked about yet. @returns {Picture[]} */
   get fresh() {
     const sent = new Set(this.turns.flatMap((turn) => turn.pictures));
@@ -50,19 +63,19 @@ export class Conversation {
   }
 
   /**
-   * What the model is told so far, and a question more.
+   * What the model is told so far, and a question more. It sees every page as it is turned now.
    * @param {string} question
-   * @returns {ChatMessage[]}
+   * @returns {Promise<ChatMessage[]>}
    */
-  messages(question) {
-    const images = (/** @type {Picture[]} */ pictures) => pictures.map(({ blob }) => ({ type: /** @type {const} */ ("image"), image: blob }));
-    return [
-      ...this.turns.flatMap((turn) => [
-        { role: /** @type {const} */ ("user"), content: [...images(this.#of(turn)), { type: /** @type {const} */ ("text"), text: turn.question }] },
-        { role: /** @type {const} */ ("assistant"), content: turn.answer },
-      ]),
-      { role: "user", content: [...images(this.fresh), { type: "text", text: question }] },
-    ];
+  async messages(question) {
+    const { turns, fresh } = this;
+    /** @param {Picture[]} pictures @param {string} text @returns {Promise<ChatMessage>} */
+    const asked = async (pictures, text) => {
+      const images = await Promise.all(pictures.map(({ blob, name, turned }) => turnedPicture(blob, name, turned)));
+      return { role: "user", content: [...images.map((image) => ({ type: /** @type {const} */ ("image"), image })), { type: "text", text }] };
+    };
+    const messages = turns.flatMap((turn) => [asked(this.#of(turn), turn.question), { role: /** @type {const} */ ("assistant"), content: turn.answer }]);
+    return Promise.all([...messages, asked(fresh, question)]);
   }
 
   /** The pictures of `messages`, in the order that the engine counts them in. */
@@ -116,13 +129,13 @@ export class Conversation {
 function picture(it) {
   const bytes = Uint8Array.from(atob(text(it.data)), (character) => character.charCodeAt(0));
   const type = text(it.type);
-  return { id: text(it.id), name: text(it.name), blob: new Blob([bytes], { type: type.startsWith("image/") ? type : "" }), missing: list(it.missing).map(text) };
+  return { id: text(it.id), name: text(it.name), blob: new Blob([bytes], { type: type.startsWith("image/") ? type : "" }), missing: list(it.missing).map(text), turned: quarters(it.turned) };
 }
 
 /** @param {any} it @returns {Turn} */
 function turn(it) {
   if (!["done", "length", "stopped", "interrupted"].includes(it.ending)) throw new Error(`an answer that ended “${it.ending}”`);
-  return { id: text(it.id), question: text(it.question), pictures: list(it.pictures).map(text), answer: text(it.answer), ending: it.ending, usage: it.usage === null ? null : usage(it.usage), device: text(it.device) };
+  return { id: text(it.id), question: text(it.question), pictures: list(it.pictures).map(text), turned: quarters(it.turned), answer: text(it.answer), ending: it.ending, usage: it.usage === null ? null : usage(it.usage), device: text(it.device) };
 }
 
 /** @param {any} it @returns {Usage} */
@@ -141,6 +154,13 @@ function text(it) {
 function finite(it) {
   if (typeof it !== "number" || !Number.isFinite(it)) throw new Error(`${JSON.stringify(it)} where a number was expected`);
   return it;
+}
+
+/** @param {unknown} it */
+function quarters(it) {
+  const count = finite(it);
+  if (![0, 1, 2, 3].includes(count)) throw new Error(`a page that is turned by ${count} quarters`);
+  return count;
 }
 
 /** @param {unknown} it */

@@ -1,6 +1,7 @@
 /** The pages that are asked about: where they are dropped, shown large with what the model sees of them, and chosen from. */
 
 import { plan } from "./tiles.js";
+import { between, turnedBox } from "./turned.js";
 import { drawn, h, icon } from "./dom.js";
 
 /** @typedef {import("./words.js").Voice} Voice */
@@ -11,6 +12,7 @@ import { drawn, h, icon } from "./dom.js";
  * @property {() => void} choose
  * @property {() => void} photograph
  * @property {(picture: Picture) => void} remove
+ * @property {(picture: Picture) => void} turn
  * @property {() => void} clear
  */
 
@@ -25,6 +27,7 @@ export class PagesView {
   /** @type {Set<string>} ids of pictures that have been asked about */ #sent = new Set();
   /** @type {Map<string, string>} object URLs by id */ #urls = new Map();
   /** @type {Named[]} */ #places = [];
+  /** How far the page was turned when they were named. */ #turned = 0;
   /** @type {HTMLElement | null} */ #pointed = null;
   #tile = 448;
   /** @type {number | null} milliseconds a tile took */ #perTile = null;
@@ -40,6 +43,7 @@ export class PagesView {
   #missing = h("p", { class: "missing", part: "missing", hidden: true });
   #seen = h("button", { type: "button", class: "plain", part: "seen", ariaPressed: "false" }, icon("grid"));
   #zoom = h("button", { type: "button", class: "plain", part: "zoom", ariaPressed: "false" }, icon("zoom"));
+  #turn = h("button", { type: "button", class: "plain", part: "turn" }, icon("turn"));
   #detail = h("input", { type: "range", id: "detail", part: "detail", min: "1", max: String(MOST_TILES), step: "1" });
   #detailOut = h("output", {});
   /** Whether a user has moved the control. */ chosen = false;
@@ -61,14 +65,18 @@ export class PagesView {
     this.#camera.append(icon("camera"), voice.put(span(), (words) => words.camera));
     this.#seen.append(voice.put(span(), (words) => words.seen));
     this.#zoom.append(voice.put(span(), (words) => words.zoom));
+    this.#turn.append(voice.put(span(), (words) => words.turn));
     this.#control.append(h("label", {}, voice.put(span(), (words) => words.detail), this.#detail, this.#detailOut), this.#facts);
-    this.#look.append(h("div", {}, this.#seen, this.#zoom), this.#control);
+    this.#look.append(h("div", {}, this.#seen, this.#zoom, this.#turn), this.#control);
     this.#sheet.append(this.#overlay);
     voice.put(this.#clear, (words) => words.anew);
 
     this.#choose.onclick = () => actions.choose();
     this.#camera.onclick = () => actions.photograph();
     this.#clear.onclick = () => actions.clear();
+    this.#turn.onclick = () => {
+      if (this.#picked) actions.turn(this.#picked);
+    };
     this.#image.onload = () => this.#draw();
     this.#image.onerror = () => this.#noPreview();
     this.#detail.oninput = () => {
@@ -149,8 +157,9 @@ export class PagesView {
       this.#overlay.replaceChildren();
       return;
     }
-    const { id, name, missing } = picture;
+    const { id, name, missing, turned } = picture;
     this.#image.src = this.#urls.get(id) ?? "";
+    this.#image.dataset.turned = String(turned);
     this.#voice.put(this.#image, (words) => words.pagePicture(name), "alt");
     this.#voice.put(this.#missing, (words) => words.missing({ name, what: missing.join(", ") }));
     this.#draw();
@@ -167,7 +176,7 @@ export class PagesView {
   /** @param {Picture} picture */
   #thumbnail(picture) {
     const { name } = picture;
-    const image = h("img", { src: this.#urls.get(picture.id) ?? "", alt: "" });
+    const image = h("img", { src: this.#urls.get(picture.id) ?? "", alt: "", "data-turned": picture.turned });
     const pick = h("button", { type: "button", class: "pick", ariaPressed: String(picture === this.#picked) }, image);
     this.#voice.put(pick, (words) => words.showPicture(name), "aria-label");
     image.onerror = () => image.replaceWith(icon("page"));
@@ -186,23 +195,26 @@ export class PagesView {
 
   /**
    * Draws the places that an answer names.
-   * @param {string | undefined} picture id of the page they are on
+   * @param {Picture | undefined} picture the page they are on
+   * @param {number} turned how far it was turned when they were named
    * @param {Named[]} places
    * @param {HTMLElement | null} pointed the words of one of them in particular
    */
-  point(picture, places, pointed) {
-    const on = this.#pictures.find(({ id }) => id === picture);
-    if (!on) return;
-    if (on !== this.#picked && pointed) this.show(this.#pictures, this.#pictures.filter(({ id }) => !this.#sent.has(id)), on);
-    if (on !== this.#picked) return;
+  point(picture, turned, places, pointed) {
+    if (!picture || !this.#pictures.includes(picture)) return;
+    if (picture !== this.#picked && pointed) this.show(this.#pictures, this.#pictures.filter(({ id }) => !this.#sent.has(id)), picture);
+    if (picture !== this.#picked) return;
     this.#places = places;
+    this.#turned = turned;
     this.#pointed = pointed;
     this.#draw();
   }
 
   /** Draws over the page what stands for it: in the page's own pixels, so that it fits at any size. */
   #draw() {
-    const { naturalWidth: width, naturalHeight: height } = this.#image;
+    const { naturalWidth, naturalHeight } = this.#image;
+    const turned = this.#picked?.turned ?? 0;
+    const [width, height] = turned % 2 === 0 ? [naturalWidth, naturalHeight] : [naturalHeight, naturalWidth];
     const tiles = this.detail;
     this.#voice.put(this.#detailOut, (words) => words.detailTiles(tiles));
     this.#overlay.replaceChildren();
@@ -218,7 +230,8 @@ export class PagesView {
       this.#overlay.append(drawn("rect", { class: "edge", width, height }));
     }
     for (const { box, words } of this.#places) {
-      const rect = drawn("rect", { class: words === this.#pointed ? "place pointed" : "place", x: box.left * width, y: box.top * height, width: (box.right - box.left) * width, height: (box.bottom - box.top) * height });
+      const { left, top, right, bottom } = turnedBox(box, between(this.#turned, turned));
+      const rect = drawn("rect", { class: words === this.#pointed ? "place pointed" : "place", x: left * width, y: top * height, width: (right - left) * width, height: (bottom - top) * height });
       rect.addEventListener("pointerenter", () => words.classList.add("pointed"));
       rect.addEventListener("pointerleave", () => words.classList.remove("pointed"));
       rect.addEventListener("click", () => words.focus());

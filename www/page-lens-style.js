@@ -69,8 +69,13 @@ button.plain:hover { color: var(--text); background: color-mix(in srgb, var(--te
 .over .page { background: color-mix(in srgb, var(--accent) 9%, var(--surface)); }
 .over .drop { border-color: var(--accent); }
 .preview { display: flex; align-items: safe center; justify-content: safe center; min-height: 0; height: min(20rem, 42vh); container-type: size; }
-.sheet { position: relative; flex: none; width: min(100cqw, 100cqh * var(--ratio, 1)); aspect-ratio: var(--ratio, 1); }
-.sheet img { display: block; width: 100%; height: 100%; border-radius: calc(var(--inner) * .6); box-shadow: 0 1px 2px rgb(0 0 0 / .12), 0 6px 20px rgb(0 0 0 / .08); }
+.sheet { position: relative; flex: none; width: min(100cqw, 100cqh * var(--ratio, 1)); aspect-ratio: var(--ratio, 1); box-shadow: 0 1px 2px rgb(0 0 0 / .12), 0 6px 20px rgb(0 0 0 / .08); }
+.sheet, .sheet img { border-radius: calc(var(--inner) * .6); }
+.sheet img { position: absolute; top: 50%; left: 50%; width: 100%; height: 100%; translate: -50% -50%; }
+[data-turned="1"] { rotate: 90deg; }
+[data-turned="2"] { rotate: 180deg; }
+[data-turned="3"] { rotate: 270deg; }
+.sheet :is([data-turned="1"], [data-turned="3"]) { width: calc(100% / var(--ratio, 1)); height: calc(100% * var(--ratio, 1)); }
 .zoomed { overflow: auto; overscroll-behavior: contain; }
 .zoomed .sheet { width: min(250cqw, 250cqh * var(--ratio, 1)); }
 .overlay { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; pointer-events: none; stroke-width: 0; }
@@ -265,6 +270,12 @@ dialog .buttons { display: flex; justify-content: flex-end; gap: .5rem; }
   .status .device { flex-basis: 8rem; }
   .sample { gap: .625rem; }
   .sample img { width: 4.5rem; }
+}
+@container (max-width: 24rem) {
+  /* so that the words fit in one line */
+  .look svg { display: none; }
+  .look > div { column-gap: 0; }
+  .look button.plain { padding-inline: .3125rem; }
 }
 @container (max-width: 60rem) {
   .tasks { flex-wrap: nowrap; overflow-x: auto; margin-inline: 0; padding-inline: .75rem; padding-block: 3px; scrollbar-width: none; mask: linear-gradient(90deg, #000 calc(100% - 2rem), transparent); }

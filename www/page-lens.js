@@ -51,6 +51,7 @@ export class PageLensElement extends HTMLElement {
     sample: () => void this.#trySample().catch(shown),
     attach: (files) => void this.#attachAll(files),
     remove: (picture) => this.#remove(picture),
+    turn: (picture) => this.#turn(picture),
     exportChat: () => void this.#download(),
     importFile: (file) => void this.importConversation(file).catch(shown),
     reload: () => void this.#reload(),
@@ -225,9 +226,11 @@ export class PageLensElement extends HTMLElement {
     const conversation = this.#conversation;
     const fresh = conversation.fresh;
     const messages = conversation.messages(question);
+    messages.catch(shown); // awaited when the model is there
     const { counted } = conversation;
     /** @type {Turn} */
-    const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), answer: "", ending: "interrupted", usage: null, device: "" };
+    const turn = { id: newId(), question, pictures: fresh.map(({ id }) => id), turned: 0, answer: "", ending: "interrupted", usage: null, device: "" };
+    turn.turned = conversation.pageOf(turn)?.turned ?? 0;
     this.#view.trouble(null);
     this.#view.running = true;
     const view = this.#addTurn(turn);
@@ -246,7 +249,7 @@ export class PageLensElement extends HTMLElement {
       view.wait((words) => words.looking);
       const stream = await this.#engine.chat.completions.create({
         ...sampling,
-        messages,
+        messages: await messages,
         stream: true,
         signal: run.signal,
         max_tiles: this.#view.pages.detail,
@@ -327,6 +330,7 @@ export class PageLensElement extends HTMLElement {
     try {
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
       const locking = this.hasAttribute("lock");
+      if (locking) void lock.before(listOfModels()).catch(shown);
       if (locking && this.hasAttribute("sample")) void lock.before(this.#sampleFile()).catch(shown);
       const { engine, giveBack } = await borrow({ model, device: this.#device, lock: locking, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
@@ -358,9 +362,9 @@ export class PageLensElement extends HTMLElement {
     return /** @type {"auto" | "gpu" | "cpu"} */ (this.getAttribute("device") ?? "auto");
   }
 
-  /** The list of models, which is fetched with the first look at it. */
+  /** The list of models, made with the first look at it. */
   async #chooseModel() {
-    this.#models ??= import("./page-lens-models.js").then(({ ModelsView }) => {
+    this.#models ??= listOfModels().then(({ ModelsView }) => {
       const view = new ModelsView(this.#view.voice, {
         state: () => ({ own: this.getAttribute("model"), used: this.#model, device: this.#device }),
         use: (model) => void this.use(model).catch(shown),
@@ -481,10 +485,10 @@ export class PageLensElement extends HTMLElement {
 
   // ------------------------------------------------------------------------------------------------------------- pages
 
-  /** @param {Omit<Picture, "id">} it */
+  /** @param {Omit<Picture, "id" | "turned">} it */
   #add(it) {
     /** @type {Picture} */
-    const picture = { id: newId(), ...it };
+    const picture = { id: newId(), turned: 0, ...it };
     this.#conversation.pictures.push(picture);
     this.#showPictures(picture);
     this.#view.say((words) => words.added(it.name));
@@ -517,6 +521,14 @@ export class PageLensElement extends HTMLElement {
     this.#view.trouble(null);
     this.#showPictures();
     this.#view.say((words) => words.removed(picture.name));
+  }
+
+  /** Turns a page a quarter further. @param {Picture} picture */
+  #turn(picture) {
+    picture.turned = (picture.turned + 1) % 4;
+    this.#showPictures();
+    this.#view.say((words) => words.turned({ name: picture.name, degrees: 90 * picture.turned }));
+    if (this.#run === null) void this.#keep();
   }
 
   /** @param {Picture} [picked] the one to show large */
@@ -560,13 +572,13 @@ export class PageLensElement extends HTMLElement {
 
   /** @param {Turn} turn @returns {TurnView} */
   #addTurn(turn) {
-    const page = turn.pictures.at(-1) ?? this.#conversation.pictures.at(-1)?.id;
+    const page = this.#conversation.pageOf(turn);
     const view = this.#view.addTurn(turn.question, {
       again: () => void this.#askInPlace(turn, turn.question, { temperature: OTHERWISE, seed: crypto.getRandomValues(new Uint32Array(1))[0] }),
       edit: (question) => void this.#askInPlace(turn, question, {}),
       erase: () => this.#erase(turn),
       follow: (grow) => this.#view.following(grow),
-      point: (places, pointed) => this.#view.pages.point(page, places, pointed),
+      point: (places, pointed) => this.#view.pages.point(page, turn.turned, places, pointed),
     });
     this.#turns.set(turn, view);
     return view;
@@ -746,6 +758,11 @@ const SAME = {
   "pdf-no-page": "pdf-page",
   "pdf-page-size": "pdf-page",
 };
+
+/** The code of the list of models, which is fetched when it is first wanted, or before the page is locked. */
+function listOfModels() {
+  return import("./page-lens-models.js");
+}
 
 /** For promises whose failure is already on view. */
 function shown() {}

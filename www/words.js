@@ -55,6 +55,8 @@ const EN = {
   detailTiles: (/** @type {number} */ tiles) => `up to ${tiles} ${tiles === 1 ? "tile" : "tiles"}`,
   seenFacts: (/** @type {Seen} */ { cols, rows, thumbnail, tokens, ms }) => `${cols} × ${rows} ${cols * rows === 1 ? "tile" : "tiles"}${thumbnail ? " and the whole page once more" : ""} · ${number(tokens)} tokens${ms === null ? "" : ` · about ${duration(ms)}`}`,
   zoom: "Zoom",
+  turn: "Rotate",
+  turned: (/** @type {{ name: string, degrees: number }} */ { name, degrees }) => (degrees === 0 ? `${name} is as it was.` : `${name} is rotated by ${degrees} degrees clockwise, for the model too.`),
 
   // --- asking
   question: "Question",
@@ -264,6 +266,8 @@ const ZH = {
   detailTiles: (tiles) => `最多 ${tiles} 块`,
   seenFacts: ({ cols, rows, thumbnail, tokens, ms }) => `${cols} × ${rows} 块${thumbnail ? "，另加整页缩略图" : ""} · ${number(tokens)} 个词元${ms === null ? "" : ` · 约 ${duration(ms)}`}`,
   zoom: "放大",
+  turn: "旋转",
+  turned: ({ name, degrees }) => (degrees === 0 ? `${name} 已恢复原来的方向。` : `${name} 已顺时针旋转 ${degrees} 度，模型看到的也一样。`),
 
   question: "问题",
   placeholder: "输入问题",

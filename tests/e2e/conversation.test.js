@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { launch, open, visit } from "./browser.js";
-import { png } from "./png.js";
+import { marked, png } from "./png.js";
 import { serve } from "./server.js";
 import { wordsOf } from "../../www/words.js";
 
@@ -273,6 +273,7 @@ onPage("an answer that is cut short by closing the tab is there again, as far as
 
 onPage("export and import give the same conversation, pictures and all", async ({ page, choose, ask, answers, menu, part }) => {
   await choose();
+  await part("turn").click();
   await ask(`echo:${table}`, 1);
   await ask("And now?", 2);
   const downloading = page.waitForEvent("download");
@@ -288,8 +289,8 @@ onPage("export and import give the same conversation, pictures and all", async (
   assert.deepEqual(JSON.parse(after), JSON.parse(before));
   assert.deepEqual(await answers.evaluateAll((nodes) => nodes.map((node) => node.innerHTML)), shown);
   await ask("And then?", 3);
-  assert.match(await answers.nth(2).innerText(), /^Turn 3: the last of 1 pictures is 600 by 300/);
-  for (const wrong of ["no JSON", "{}", before.replace('"version": 1', '"version": 2'), before.replace(/"question": "[^"]*"/, '"question": 5'), before.replace(/"data": "[^"]*"/, '"data": "*"')]) {
+  assert.match(await answers.nth(2).innerText(), /^Turn 3: the last of 1 pictures is 300 by 600/);
+  for (const wrong of ["no JSON", "{}", before.replace('"version": 1', '"version": 2'), before.replace(/"question": "[^"]*"/, '"question": 5'), before.replace(/"data": "[^"]*"/, '"data": "*"'), before.replace('"turned": 1', '"turned": 5')]) {
     await page.locator("page-lens input[accept*=json]").setInputFiles({ name: "chat.json", mimeType: "application/json", buffer: Buffer.from(wrong) });
     await part("error").filter({ hasText: "This file is not an exported conversation." }).waitFor();
     assert.equal(await answers.count(), 3, "what is on view stays");
@@ -325,6 +326,64 @@ onPage("places in an answer are drawn over the page, to the pixel, after zooming
   await page.mouse.move(0, 0);
   await rects.nth(1).hover();
   assert.match((await answers.locator(".place").nth(1).getAttribute("class")) ?? "", /pointed/);
+});
+
+onPage("a page that is turned is shown so, asked about so, and keeps the places of every answer, at each turn and zoom", async ({ page, choose, ask, answers, part, menu, timings }) => {
+  await choose("marked.png", marked(1000, 500, { left: 0.1, top: 0.2, right: 0.25, bottom: 0.6 }));
+  await ask("echo:<ref>mark</ref><box>[[100, 200, 250, 600]]</box>", 1);
+  const rect = part("overlay").locator("rect.place");
+  /** Where the mark is in a picture of the screen, and where it is drawn over. */
+  const fits = async (/** @type {string} */ when) => {
+    await rect.evaluate((node) => node.scrollIntoView({ block: "center", inline: "center" }));
+    await part("overlay").evaluate((node) => (node.style.visibility = "hidden"));
+    const screen = (await part("page").screenshot()).toString("base64");
+    await part("overlay").evaluate((node) => (node.style.visibility = ""));
+    const frame = await part("page").boundingBox();
+    assert.ok(frame);
+    const found = await page.evaluate(async ({ screen, most }) => {
+      const image = Object.assign(new Image(), { src: `data:image/png;base64,${screen}` });
+      await image.decode();
+      const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(image.width, image.height).getContext("2d"));
+      context.drawImage(image, 0, 0);
+      const { data } = context.getImageData(0, 0, image.width, most);
+      const bounds = { left: Infinity, top: Infinity, right: 0, bottom: 0 };
+      for (let at = 0; at < data.length; at += 4) {
+        if (/** @type {number} */ (data[at]) > 100 || data[at] !== data[at + 2]) continue;
+        const [x, y] = [(at / 4) % image.width, Math.floor(at / 4 / image.width)];
+        Object.assign(bounds, { left: Math.min(bounds.left, x), top: Math.min(bounds.top, y), right: Math.max(bounds.right, x + 1), bottom: Math.max(bounds.bottom, y + 1) });
+      }
+      return bounds;
+    }, { screen, most: Math.floor((await part("turn").boundingBox())?.y ?? 0) - Math.ceil(frame.y) - 4 });
+    const drawn = await rect.evaluate((node) => node.getBoundingClientRect().toJSON());
+    for (const [side, start] of /** @type {const} */ ([["left", frame.x], ["top", frame.y], ["right", frame.x], ["bottom", frame.y]])) {
+      assert.ok(Math.abs(found[side] + start - drawn[side]) <= 1, `${when}, ${side}: the mark is at ${found[side] + start}, the place at ${drawn[side]}`);
+    }
+  };
+  const everywhere = async (/** @type {string} */ answer) => {
+    for (let turn = 0; turn < 4; turn++) {
+      await fits(`${answer}, turned ${turn} times`);
+      await part("zoom").press("Enter");
+      await fits(`${answer}, turned ${turn} times, zoomed`);
+      await part("zoom").press("Enter");
+      await part("turn").press("Enter");
+    }
+  };
+  await everywhere("the first answer");
+  await part("turn").click();
+  await page.getByText("marked.png is rotated by 90 degrees clockwise, for the model too.").waitFor({ state: "attached" });
+  await ask("echo:<ref>mark</ref><box>[[400, 100, 800, 250]]</box>", 2);
+  await everywhere("an answer about the turned page");
+  await answers.first().locator(".place").focus();
+  await fits("the first answer again");
+  await ask("?", 3);
+  assert.match(await answers.nth(2).innerText(), /^Turn 3: the last of 1 pictures is 500 by 1000 pixels/);
+  await page.reload();
+  await part("earlier").getByRole("button", { name: /mark/ }).first().click();
+  await timings.nth(2).waitFor();
+  await answers.nth(1).locator(".place").focus();
+  await fits("the second answer, after a reload");
+  await menu("中文");
+  assert.equal(await part("turn").innerText(), "旋转");
 });
 
 onPage("what the model sees is drawn, and follows the control", async ({ page, choose, part, ask }) => {

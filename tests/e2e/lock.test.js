@@ -95,6 +95,9 @@ onPage(`after the lock nothing is requested, in ${seconds} seconds of use`, asyn
     await part(page, "language").click();
     await part(page, "light").click();
     await page.keyboard.press("Escape");
+    await part(page, "models").click();
+    await part(page, "models-item").first().waitFor();
+    await page.keyboard.press("Escape");
     await part(page, "menu").click();
     await part(page, "language").click();
     await part(page, "clear").click();

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { placeAt, settled } from "../../www/boxes.js";
 import { formatPages, parsePages } from "../../www/pages.js";
 import { plan } from "../../www/tiles.js";
+import { turnedBox } from "../../www/turned.js";
 import { wordsOf } from "../../www/words.js";
 
 const total = "<ref>total</ref><box>[[100, 200, 300, 400]]</box>";
@@ -18,6 +19,11 @@ test("places: with words, without, bare, several, fractions, turned around, beyo
   assert.deepEqual(placeAt("[[0.1, 0.2, 0.3, 0.4]]", 0)?.boxes, [box]);
   assert.deepEqual(placeAt("<ref>total</ref> is", 0), { label: "total", boxes: [], length: 16 });
   for (const none of ["total", "[[1, 2, 3]]", "[[a, b, c, d]]", "<box>[[1,2,3,4]]", "<b>x</b>", "[1, 2, 3, 4]"]) assert.equal(placeAt(none, 0), null, none);
+});
+
+test("places on a page that is turned, by quarters clockwise", () => {
+  const quarters = (/** @type {number} */ count) => Object.values(turnedBox({ left: 0, top: 0.25, right: 0.5, bottom: 1 }, count));
+  assert.deepEqual([0, 1, 2, 3, 4].map(quarters), [[0, 0.25, 0.5, 1], [0, 0, 0.75, 0.5], [0.5, 0, 1, 0.75], [0.25, 0.5, 1, 1], [0, 0.25, 0.5, 1]]);
 });
 
 test("an answer that grows never shows half a place, and always shows what is not one", () => {

@@ -4,8 +4,17 @@ import { crc32, deflateSync } from "node:zlib";
 
 /** @param {number} width @param {number} height @returns {Buffer} */
 export function png(width, height) {
+  return marked(width, height, { left: 0, top: 0, right: 0, bottom: 0 });
+}
+
+/** One with a black mark at a place. @param {number} width @param {number} height @param {import("../../www/boxes.js").Box} mark */
+export function marked(width, height, { left, top, right, bottom }) {
   const rows = Buffer.alloc(height * (width + 1), 0xee);
-  for (let row = 0; row < height; row++) rows[row * (width + 1)] = 0; // no filter
+  for (let row = 0; row < height; row++) {
+    const start = row * (width + 1);
+    rows[start] = 0; // no filter
+    if (row >= top * height && row < bottom * height) rows.fill(0, start + 1 + left * width, start + 1 + right * width);
+  }
   return claiming(width, height, rows);
 }
 

@@ -58,12 +58,13 @@ function onPage(name, body, { webgpu = false, viewport } = {}) {
   });
 }
 
-/** A picture of one word, like the sample. @param {Page} page @param {string} text @returns {Promise<Buffer>} */
-async function word(page, text) {
-  const url = await page.evaluate((text) => {
-    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 320 });
+/** A picture of one word, like the sample. @param {Page} page @param {string} text @param {boolean} [sideways] a quarter counter-clockwise @returns {Promise<Buffer>} */
+async function word(page, text, sideways = false) {
+  const url = await page.evaluate(({ text, sideways }) => {
+    const canvas = Object.assign(document.createElement("canvas"), sideways ? { width: 320, height: 640 } : { width: 640, height: 320 });
     const context = canvas.getContext("2d");
     if (context === null) throw new Error("no canvas");
+    if (sideways) context.setTransform(0, -1, 1, 0, 0, 640);
     context.fillStyle = "#faf9f6";
     context.fillRect(0, 0, 640, 320);
     context.fillStyle = "#181a22";
@@ -72,7 +73,7 @@ async function word(page, text) {
     context.textBaseline = "middle";
     context.fillText(text, 320, 160);
     return canvas.toDataURL("image/png");
-  }, text);
+  }, { text, sideways });
   return Buffer.from(url.split(",")[1] ?? "", "base64");
 }
 
@@ -143,6 +144,17 @@ onPage("stop, then a broken picture, then a good one", async (page) => {
   await field.press("Enter");
   await timings.waitFor();
   assert.equal(await answers.textContent(), "INVOICE");
+});
+
+onPage("a sideways photo is read once it is rotated", async (page) => {
+  const { field, answers, timings, choose } = parts(page);
+  await choose("sideways.png", await word(page, "TICKET", true));
+  await page.getByRole("button", { name: "Rotate" }).click();
+  await field.fill("What does it say?");
+  await field.press("Enter");
+  await timings.waitFor();
+  await page.screenshot({ path: join(pictures, "real-rotated.png") });
+  assert.equal(await answers.textContent(), "TICKET");
 });
 
 onPage("a page of a PDF is read", async (page) => {
