@@ -41,7 +41,7 @@ function parts(page) {
     timings,
     questions: part("question"),
     answers: part("answer"),
-    choose: (/** @type {string} */ name = "a.png", /** @type {Buffer} */ buffer = png(600, 300)) => page.locator("page-lens input[type=file][multiple]").setInputFiles({ name, mimeType: "image/png", buffer }),
+    choose: (/** @type {string} */ name = "a.png", /** @type {Buffer} */ buffer = png(600, 300)) => page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name, mimeType: "image/png", buffer }),
     clipboard: () => page.evaluate(() => navigator.clipboard.readText()),
     /** Asks, and waits until `count` answers are over. */
     ask: async (/** @type {string} */ question, /** @type {number} */ count) => {
@@ -151,7 +151,7 @@ onPage("answer again, edit and ask again, delete", async ({ page, choose, ask, p
 });
 
 onPage("a picture that only the browser reads comes through it; one that nothing reads gives words", async ({ page, field, answers, timings, part }) => {
-  const attach = (/** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file][multiple]").setInputFiles({ name: "photo.avif", mimeType: "image/avif", buffer });
+  const attach = (/** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name: "photo.avif", mimeType: "image/avif", buffer });
   await attach(Buffer.from("no picture"));
   await part("error").filter({ hasText: "This picture cannot be read." }).waitFor();
   await attach(await readFile(new URL("fixtures/photo.avif", import.meta.url)));

@@ -65,7 +65,7 @@ function parts(page) {
     error: part("error"),
     thumbnails: part("thumbnails").locator("li"),
     part,
-    choose: (/** @type {Record<string, Buffer>} */ files) => page.locator("page-lens input[type=file][multiple]").setInputFiles(Object.entries(files).map(([name, buffer]) => ({ name, mimeType: name.endsWith(".txt") ? "text/plain" : "image/png", buffer }))),
+    choose: (/** @type {Record<string, Buffer>} */ files) => page.locator("page-lens input[type=file][multiple][accept]").setInputFiles(Object.entries(files).map(([name, buffer]) => ({ name, mimeType: name.endsWith(".txt") ? "text/plain" : "image/png", buffer }))),
     /** Keeps the element's events, as [type, detail]. */
     listen: () => page.evaluate(() => {
       const events = /** @type {[string, any][]} */ ([]);

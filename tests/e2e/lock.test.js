@@ -71,7 +71,7 @@ onPage(`after the lock nothing is requested, in ${seconds} seconds of use`, asyn
   const requests = [];
   const heard = (/** @type {import("playwright-core").Request} */ request) => void (/^(http|ws)/.test(request.url()) && requests.push(request.url()));
   page.context().on("request", heard); // of the page, its workers and its service worker
-  const files = page.locator("page-lens input[type=file][multiple]");
+  const files = page.locator("page-lens input[type=file][multiple][accept]");
   const ask = async (/** @type {string} */ question) => {
     const count = await page.locator(over).count();
     await part(page, "field").fill(question);
@@ -172,7 +172,7 @@ onPage("after the lock no script of the page, of the engine's worker or of the P
   await locked(page);
   const before = server.log.length;
   const hosts = [server.url, elsewhere];
-  await page.locator("page-lens input[type=file][multiple]").setInputFiles({ name: "b.pdf", mimeType: "application/pdf", buffer: pages(["ONE", "TWO", "THREE"], { media: "0 0 460 230", y: 92 }) });
+  await page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name: "b.pdf", mimeType: "application/pdf", buffer: pages(["ONE", "TWO", "THREE"], { media: "0 0 460 230", y: 92 }) });
   await part(page, "pdf").waitFor();
   const workers = page.workers();
   assert.equal(workers.length, 2, workers.map((worker) => worker.url()).join(" "));
@@ -193,7 +193,7 @@ onPage("the light follows what happens: nothing, loading from a host, locked", a
   const host = new URL(server.url).host;
   assert.equal(await light.textContent(), "Nothing opened yet");
   const release = server.hold();
-  await page.locator("page-lens input[type=file][multiple]").setInputFiles({ name: "a.png", mimeType: "image/png", buffer: png(600, 300) });
+  await page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name: "a.png", mimeType: "image/png", buffer: png(600, 300) });
   await light.filter({ hasText: `Loading from ${host}` }).waitFor();
   await page.getByText("a.png is opened as soon as the page is locked.").first().waitFor();
   assert.equal(await page.getByRole("button", { name: "Remove a.png" }).count(), 0, "no document is open yet");

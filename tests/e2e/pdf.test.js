@@ -35,7 +35,7 @@ function parts(page) {
     add: part("pdf-add"),
     range: part("pdf-pages"),
     small: part("pdf").locator(".small"),
-    choose: (/** @type {Buffer} */ buffer, /** @type {string} */ name = "report.pdf") => page.locator("page-lens input[type=file][multiple]").setInputFiles({ name, mimeType: "application/pdf", buffer }),
+    choose: (/** @type {Buffer} */ buffer, /** @type {string} */ name = "report.pdf") => page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name, mimeType: "application/pdf", buffer }),
     names: () => page.locator("page-lens .pick").evaluateAll((nodes) => nodes.map((node) => node.getAttribute("aria-label"))),
     ask: async (/** @type {string} */ question) => {
       await part("field").fill(question);

@@ -88,7 +88,7 @@ function parts(page) {
     timings: page.locator("page-lens [part=timing]:not([hidden])"),
     device: page.locator("page-lens [part=device]"),
     error: page.locator("page-lens [part=error]"),
-    choose: (/** @type {string} */ name, /** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file][multiple]").setInputFiles({ name, mimeType: "image/png", buffer }),
+    choose: (/** @type {string} */ name, /** @type {Buffer} */ buffer) => page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name, mimeType: "image/png", buffer }),
   };
 }
 
@@ -160,7 +160,7 @@ onPage("a sideways photo is read once it is rotated", async (page) => {
 onPage("a page of a PDF is read", async (page) => {
   const { field, answers, timings } = parts(page);
   const buffer = pages(["INVOICE"], { media: "0 0 460 230", y: 92 });
-  await page.locator("page-lens input[type=file][multiple]").setInputFiles({ name: "word.pdf", mimeType: "application/pdf", buffer });
+  await page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name: "word.pdf", mimeType: "application/pdf", buffer });
   await page.getByRole("button", { name: "Remove word.pdf, page 1" }).waitFor();
   await field.fill("What does it say?");
   await field.press("Enter");
