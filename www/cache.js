@@ -5,8 +5,8 @@
  *                                 X, X.pieces    a file of the source and its journal
  *                                 packs/<P>/...  the checkpoint converted at precisions P; the source's files are gone then
  *
- * A journal is text: a first line `size tag`, then a line `index sha256` for each piece of 1 MiB that is there. A line that a
- * crash has cut is ignored. No byte is handed out that has not just been hashed to what its line says, so that it does not
+ * A journal is text: a first line `size tag`, then a line `index sha256` for each piece of 1 MiB that is there, or `index -` once
+ * it is not. A line that a crash has cut is ignored. No byte is handed out that has not just been hashed to what its line says, so that it does not
  * matter which of a piece and its line reached the disk. Writing needs a worker; listing and deleting do not.
  */
 
@@ -209,8 +209,9 @@ export class Stored {
     } else {
       // The last piece has no newline: it is empty, or cut.
       for (const line of lines.slice(0, -1)) {
-        const [, index, digest] = /^(\d+) ([0-9a-f]{64})$/.exec(line) ?? [];
-        if (digest) digests.set(Number(index), digest);
+        const [, index, digest] = /^(\d+) ([0-9a-f]{64}|-)$/.exec(line) ?? [];
+        if (digest === "-") digests.delete(Number(index));
+        else if (digest) digests.set(Number(index), digest);
       }
       if (lines.at(-1)) journal.write(new TextEncoder().encode("\n"), { at: bytes.length });
     }
@@ -241,13 +242,18 @@ export class Stored {
   async put(index, bytes) {
     const digest = await sha256(bytes);
     writeAll(this.#data, bytes, index * PIECE);
-    writeAll(this.#journal, new TextEncoder().encode(`${index} ${digest}\n`), this.#journal.getSize());
+    this.#note(index, digest);
     this.#digests.set(index, digest);
   }
 
-  /** Takes pieces for missing. @param {number[]} indices */
+  /** Takes pieces for missing, for good. @param {number[]} indices */
   drop(indices) {
-    for (const index of indices) this.#digests.delete(index);
+    for (const index of indices) if (this.#digests.delete(index)) this.#note(index, "-");
+  }
+
+  /** @param {number} index @param {string} digest */
+  #note(index, digest) {
+    writeAll(this.#journal, new TextEncoder().encode(`${index} ${digest}\n`), this.#journal.getSize());
   }
 
   /** Has everything on the disk. */

@@ -234,48 +234,52 @@ export class Download {
   /** @param {Open} open @param {number} index @returns {Promise<Uint8Array<ArrayBuffer>>} */
   async #obtain(open, index) {
     const chunk = { bytes: new Uint8Array(chunkLength(open, index)), have: 0 };
-    await this.#recall(open, index, chunk);
+    if (await this.#recall(open, index, chunk)) {
+      open.counted.add(index);
+      return chunk.bytes;
+    }
+    const own = pieces(open, index);
+    open.stored?.drop(own.slice(chunk.have / PIECE)); // the last one above all: it is there once the whole chunk has been verified
     const [start, end] = [index * CHUNK, index * CHUNK + chunk.bytes.length];
     return this.#again(async () => {
-      if (chunk.have < chunk.bytes.length) {
-        const { body, whole } = await this.#source.part(open.name, start + chunk.have, end, open.facts, this.#ended.signal);
-        if (whole) {
-          this.#advance(open, index, chunk, 0);
-          await this.#stream(open, body);
-          const held = open.held.get(index);
-          if (held) return held;
-          await this.#recall(open, index, chunk);
-          if (chunk.have < chunk.bytes.length) throw new Error("the server sent another file");
-          return chunk.bytes;
-        }
-        this.#ranges = true;
-        await this.#fill(open, index, chunk, body);
-        open.stored?.flush();
+      const { body, whole } = await this.#source.part(open.name, start + chunk.have, end, open.facts, this.#ended.signal);
+      if (whole) {
+        this.#advance(open, index, chunk, 0);
+        await this.#stream(open, body);
+        const held = open.held.get(index);
+        if (held) return held;
+        if (!(await this.#recall(open, index, chunk))) throw new Error("the server sent another file");
+        return chunk.bytes;
       }
+      this.#ranges = true;
+      await this.#fill(open, index, chunk, body);
       try {
         await this.#check(open, index, chunk.bytes);
       } catch (error) {
-        open.stored?.drop(pieces(open, index));
+        open.stored?.drop(own);
         this.#advance(open, index, chunk, 0);
         throw error;
       }
+      await open.stored?.put(/** @type {number} */ (own.at(-1)), chunk.bytes.subarray((own.length - 1) * PIECE));
+      open.stored?.flush();
       open.counted.add(index);
       this.#report();
       return chunk.bytes;
     });
   }
 
-  /** Reads what is kept of a chunk, up to the first piece that is not. @param {Open} open @param {number} index @param {Chunk} chunk */
+  /** Reads what is kept of a chunk, up to the first piece that is not; whether that is all of it. @param {Open} open @param {number} index @param {Chunk} chunk */
   async #recall(open, index, chunk) {
     for (const piece of pieces(open, index)) {
-      const bytes = chunk.have < chunk.bytes.length ? await open.stored?.get(piece) : null;
-      if (!bytes) return;
+      const bytes = await open.stored?.get(piece);
+      if (!bytes) return false;
       chunk.bytes.set(bytes, chunk.have);
       this.#advance(open, index, chunk, chunk.have + bytes.length);
     }
+    return true;
   }
 
-  /** Takes the rest of a chunk, and keeps each piece of it that is complete. @param {Open} open @param {number} index @param {Chunk} chunk @param {ReadableStream<Uint8Array<ArrayBuffer>>} body */
+  /** Takes the rest of a chunk, and keeps each piece of it that is complete, but the last. @param {Open} open @param {number} index @param {Chunk} chunk @param {ReadableStream<Uint8Array<ArrayBuffer>>} body */
   async #fill(open, index, chunk, body) {
     const { bytes } = chunk;
     const reader = body.getReader();
@@ -285,10 +289,8 @@ export class Download {
       const have = chunk.have + value.length;
       if (have > bytes.length) throw new Error("the server sent more than was asked for");
       bytes.set(value, chunk.have);
-      for (const [at, piece] of pieces(open, index).entries()) {
-        const end = Math.min(bytes.length, (at + 1) * PIECE);
-        if (end > chunk.have && end <= have) await open.stored?.put(piece, bytes.subarray(at * PIECE, end));
-      }
+      const first = (index * CHUNK) / PIECE;
+      for (let at = Math.floor(chunk.have / PIECE); (at + 1) * PIECE <= have && (at + 1) * PIECE < bytes.length; at++) await open.stored?.put(first + at, bytes.subarray(at * PIECE, (at + 1) * PIECE));
       this.#advance(open, index, chunk, have);
     }
     if (chunk.have < bytes.length) throw new Error("the connection ended early");
