@@ -275,6 +275,27 @@ onPage("the API: a load and a stream that lost the GPU, and a whole answer that 
   assert.equal(usage.completion_tokens, 12);
 });
 
+onPage("the model that ships: lost before the lock, and after it while encoding and while loading; the sample is read", "", async (page) => {
+  await page.evaluate(() => document.querySelector("page-lens")?.setAttribute("device", "gpu"));
+  await page.evaluate(() => void Object.assign(globalThis, { points: [{ on: "progress", nth: 20, after: 0 }] }));
+  await part(page, "load").click();
+  await part(page, "light").filter({ hasText: "Locked: no network" }).waitFor();
+  const before = server.log.length;
+  await part(page, "device").evaluate((node) => {
+    const said = /** @type {string[]} */ ([]);
+    new MutationObserver(() => said.push(node.textContent ?? "")).observe(node, { childList: true, characterData: true, subtree: true });
+    Object.assign(globalThis, { said, points: [{ on: "vision", nth: 1, after: 0 }, { on: "load", nth: 1, after: 100 }] });
+  });
+  await part(page, "sample").click();
+  await page.locator("page-lens [part=timing]:not([hidden])").waitFor();
+  assert.deepEqual(await turns(page), ["INVOICE"]);
+  // It may be there for too short a time to wait for.
+  assert.ok((await page.evaluate(() => /** @type {any} */ (globalThis).said)).includes("The GPU was lost. Starting again."));
+  assert.match((await part(page, "device").textContent()) ?? "", /^Running on your GPU/);
+  assert.equal(await part(page, "light").textContent(), "Locked: no network");
+  assert.deepEqual(server.log.slice(before).filter(({ path }) => path !== "/sw.js"), []);
+});
+
 test("a browser that offers no GPU after the second loss: the same advice", { timeout }, async () => {
   const stock = await launch({ webgpu: true });
   try {

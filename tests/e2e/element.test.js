@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
 import { accessible } from "./accessible.js";
-import { forget, launch, open } from "./browser.js";
+import { launch, visit } from "./browser.js";
 import { png } from "./png.js";
 import { chunkBytes, serve, shardBytes } from "./server.js";
 
@@ -33,17 +33,11 @@ after(async () => {
  */
 function onPage(name, body, { viewport, expected, html } = {}) {
   test(name, async () => {
-    const { page, close } = await open(browser.context, viewport);
-    try {
-      server.hold()(); // whatever an earlier test held back
-      await forget(page, server.url);
-      await page.goto(html ? `${server.url}fixtures/${html}` : server.url);
+    server.hold()(); // whatever an earlier test held back
+    await visit(browser.context, html ? `${server.url}fixtures/${html}` : server.url, async (page) => {
       server.log.length = 0;
       await body({ page, ...parts(page) });
-      await close(expected);
-    } finally {
-      await page.close();
-    }
+    }, { fresh: true, viewport, expected });
   });
 }
 

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { forget, launch, open } from "./browser.js";
+import { forget, launch, open, visit } from "./browser.js";
 import { bigBytes, chunkBytes, serve } from "./server.js";
 
 const chunks = Math.ceil(bigBytes / chunkBytes);
@@ -27,18 +27,11 @@ after(async () => {
 
 /** A page on an origin that has stored nothing. @param {(page: Page) => Promise<void>} body */
 async function onBlank(body) {
-  const { page, close } = await open(browser.context);
   server.spoil(() => ({}));
   server.version("1");
   server.log.length = 0;
-  await page.goto(`${server.url}fixtures/blank.html`);
-  await forget(page, server.url);
-  try {
-    await body(page);
-    await close(/Failed to load resource|net::ERR/); // of the servers that fail on purpose
-  } finally {
-    await page.close();
-  }
+  const expected = /Failed to load resource|net::ERR/; // of the servers that fail on purpose
+  await visit(browser.context, `${server.url}fixtures/blank.html`, body, { fresh: true, expected });
 }
 
 /**

@@ -8,7 +8,7 @@ import { access, mkdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, open } from "./browser.js";
+import { launch, open, visit } from "./browser.js";
 import { pages } from "./pdf.js";
 import { serve, spawnServe, subpath } from "./server.js";
 
@@ -45,17 +45,10 @@ after(async () => {
  * @param {{ webgpu?: boolean, viewport?: { width: number, height: number } }} [options]
  */
 function onPage(name, body, { webgpu = false, viewport } = {}) {
-  test(name, { timeout: 2 * timeout }, async () => {
-    const { page, close } = await open((webgpu ? gpu : cpu).context, viewport);
+  test(name, { timeout: 2 * timeout }, () => visit((webgpu ? gpu : cpu).context, server.url, async (page) => {
     page.setDefaultTimeout(timeout);
-    try {
-      await page.goto(server.url);
-      await body(page);
-      await close();
-    } finally {
-      await page.close();
-    }
-  });
+    await body(page);
+  }, { viewport }));
 }
 
 /** A picture of one word, like the sample. @param {Page} page @param {string} text @param {boolean} [sideways] a quarter counter-clockwise @returns {Promise<Buffer>} */
