@@ -15,7 +15,7 @@ import { gather } from "./linked.js";
 import { startLinked } from "./workers.js";
 
 /** @typedef {import("./linked.js").Parts} Parts */
-/** Why a page is not locked though it was to be: nothing can be kept here, or no worker can start from a blob. @typedef {"storage" | "workers"} Refusal */
+/** Why a page is not locked though it was to be: nothing can be kept here, or no worker can start from blobs alone. @typedef {"storage" | "workers"} Refusal */
 
 /** What is left once the page is locked: WebAssembly, workers from blobs, pictures that are here already. No address of any host. */
 export const POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; worker-src blob:; img-src blob: data:; base-uri 'none'; form-action 'none'";
