@@ -16,7 +16,7 @@ WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2500000
 
-.PHONY: demo ask site test test-rust test-page shapes fuzz corpus wasm native size lint tools downloads clean FORCE
+.PHONY: demo ask site test test-rust test-page embed packed shapes fuzz corpus wasm native size lint tools downloads clean FORCE
 
 demo: native wasm
 	$(PAGELENS) serve --port 8080 --allow https://huggingface.co --allow 'https://*.hf.co'
@@ -161,9 +161,26 @@ corpus: $(TARGET)/release/pagelens-fuzz $(FUZZ)/kept
 		READER=$$reader $< -set_cover_merge=1 -max_len=8192 $(FUZZ)/next/$$reader $(FUZZ)/kept/$$reader $(FUZZ)/$$reader || exit 1; done
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -czf $(CORPUS) -C $(FUZZ)/next $(READERS)
 
-test-page: tools native wasm site size tests/e2e/fixtures/kernels/kernels_bg.wasm
+test-page: tools native wasm site size tests/e2e/fixtures/kernels/kernels_bg.wasm packed
 	npm run check
 	PAGELENS_BIN=$(PAGELENS) npm run e2e
+	npm run embed
+
+# The package as it would be published, in other people's tools and pages.
+embed: tools packed
+	npm run embed
+
+tests/embed/node_modules: tests/embed/package.json tests/embed/package-lock.json
+	npm ci --prefix tests/embed --ignore-scripts --no-audit --no-fund
+	touch $@
+
+packed: wasm tests/embed/node_modules
+	npm pack --silent --pack-destination tests/embed/node_modules
+	mv tests/embed/node_modules/pagelens-*.tgz tests/embed/node_modules/pagelens.tgz
+	rm -rf tests/embed/node_modules/pagelens
+	mkdir tests/embed/node_modules/pagelens
+	tar -xzf tests/embed/node_modules/pagelens.tgz -C tests/embed/node_modules/pagelens --strip-components=1
+	NEXT_TELEMETRY_DISABLED=1 npm run --prefix tests/embed build
 
 lint:
 	cargo fmt --all --check
@@ -171,4 +188,4 @@ lint:
 	cargo clippy --release --locked --all-targets -p pagelens-pdf -- -D warnings
 
 clean:
-	rm -rf $(TARGET) www/pkg www/pdf www/vendor site types node_modules
+	rm -rf $(TARGET) www/pkg www/pdf www/vendor site types node_modules tests/embed/node_modules

@@ -1,5 +1,7 @@
 /** The bench's page: starts a worker with the engine, and shows each measurement as it comes. */
 
+import { start } from "./workers.js";
+
 /** @typedef {{ name: string, ms: number, rate: number, unit: string, share: number }} Measurement */
 /** @typedef {{ measured: Measurement } | { device: string } | { error: string }} Report */
 
@@ -16,7 +18,7 @@ form.addEventListener("submit", (event) => {
   table.hidden = true;
   body.replaceChildren();
   state.textContent = "Measuring. A large model without a GPU takes minutes.";
-  const worker = new Worker(new URL("bench-worker.js", import.meta.url), { type: "module" });
+  const worker = start(() => new Worker(new URL("bench-worker.js", import.meta.url), { type: "module" }));
   const end = (/** @type {string} */ text) => {
     state.textContent = text;
     button.disabled = false;

@@ -3,6 +3,7 @@
 import { contacts } from "./contacts.js";
 import { PageLensError } from "./error.js";
 import { lock, lockedError } from "./lock.js";
+import { startWorker } from "./workers.js";
 
 /**
  * One worker and the requests it has not finished. A worker that dies rejects them all, and is not used again.
@@ -25,7 +26,7 @@ export class Link {
   /** @param {Worker} [locked] a worker without a network; where none is given, one that has it is started */
   constructor(locked) {
     if (!locked) this.#released = lock.watch(() => this.close(lockedError()));
-    this.#worker = locked ?? new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "pagelens" });
+    this.#worker = locked ?? startWorker("engine");
     this.#worker.addEventListener("message", (event) => this.#hear(event.data));
     this.#worker.addEventListener("messageerror", () => this.close(new PageLensError("engine-crashed", "The engine sent something that cannot be read.")));
     this.#worker.addEventListener("error", (event) => {

@@ -3,77 +3,71 @@
  * host the page comes from; one that starts from an address has the network that its own answer's headers leave it.
  */
 
-/** @typedef {{ url: string, module: WebAssembly.Module }} Part a worker's code, a blob: URL, and its engine */
-/** @typedef {{ engine: Part, pdf: Part | null }} Parts */
+import { contacts } from "./contacts.js";
+import { startLinked, startWorker } from "./workers.js";
+
+/** @typedef {import("./workers.js").Kind} Kind */
+/** @typedef {{ url: string, module: WebAssembly.Module }} Linked a worker's code, a blob: URL, and its engine */
+/** @typedef {{ engine: Linked, pdf: Linked | null }} Parts */
 /** Blobs by the address of the file that they were made of. @typedef {Map<string, Promise<string>>} Blobs */
 
-/** How these files import what they always need, and what they need later. */
-const IMPORT = /^import (.+) from "(\.\/[\w./-]+)";$/gm;
-const LATER = /import\(\/\*\* @type \{string\} \*\/ \("(\.\/[\w./-]+)"\)\)/g;
+/** How these files, and what bundlers make of them, import what they always need, and what they need later. */
+const IMPORT = /\b(from|import)(\s*)(["'])(\.\.?\/[\w./-]+)\3/g;
+const LATER = /\bimport\((?:\/\*[^*]*\*\/\s*)?(?:\/\*\* @type \{string\} \*\/\s*\()?(["'`])(\.\.?\/[\w./-]+)\1\)?\)(?!\.[A-Z])/g; // where a name follows, it is a type in a comment
 
 /**
  * Fetches all that workers without a network will need. Rejects where this page cannot have such workers.
  * @returns {Promise<Parts>} without `pdf` where this site has no PDF module
  */
 export async function gather() {
-  /** @type {Blobs} */
-  const blobs = new Map();
-  const [engine, pdf] = await Promise.all([
-    part("./worker.js", "./pkg/pagelens_bg.wasm", blobs),
-    part("./pdf-worker.js", "./pdf/pdf_bg.wasm", blobs).catch(() => null),
-    allowed(),
-  ]);
+  const [engine, pdf] = await Promise.all([part("engine"), part("pdf").catch(() => null)]);
   return { engine, pdf };
 }
 
-/** @param {string} worker @param {string} engine @param {Blobs} blobs @returns {Promise<Part>} */
-async function part(worker, engine, blobs) {
-  const [url, module] = await Promise.all([linked(new URL(worker, import.meta.url), blobs), compiled(new URL(engine, import.meta.url))]);
+/** A worker that was tried: it starts from its blob, under the policies there are, and needs nothing more. @param {Kind} kind @returns {Promise<Linked>} */
+async function part(kind) {
+  const { address, module } = await ask(startWorker(kind));
+  const url = await linked(new URL(address), new Map(), []);
+  const { fetched } = await ask(startLinked(kind, url), module);
+  if (fetched.length > 0) throw new Error(`${address} needs ${fetched[0]} too`);
   return { url, module };
 }
 
-/** A module as a blob that imports blobs; each file becomes one blob, as it would be one module. @param {URL} address @param {Blobs} blobs @returns {Promise<string>} */
-function linked(address, blobs) {
-  const known = blobs.get(address.href) ?? link(address, blobs);
-  blobs.set(address.href, known);
+/** What a worker says of itself; it is ended then. @param {Worker} worker @param {WebAssembly.Module} [module] @returns {Promise<import("./part.js").Part>} */
+function ask(worker, module) {
+  return new Promise((/** @type {(part: import("./part.js").Part) => void} */ resolve, reject) => {
+    worker.onmessage = ({ data }) => {
+      if (data.type === "contact") contacts.add(data.host, data.bytes);
+      else if (data.type === "done") resolve(data.result);
+      else reject(new Error(data.message));
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message || "this site's policy allows no such worker"));
+    };
+    worker.postMessage({ id: 1, type: "part", module });
+  }).finally(() => worker.terminate());
+}
+
+/** A module as a blob that imports blobs; each file becomes one blob, as it would be one module. @param {URL} address @param {Blobs} blobs @param {string[]} above those that import it @returns {Promise<string>} */
+function linked(address, blobs, above) {
+  const { href } = address;
+  if (above.includes(href)) throw new Error(`${href} imports itself`);
+  const known = blobs.get(href) ?? link(address, blobs, [...above, href]);
+  blobs.set(href, known);
   return known;
 }
 
-/** @param {URL} address @param {Blobs} blobs @returns {Promise<string>} */
-async function link(address, blobs) {
-  const text = await (await fetched(address)).text();
-  const names = [...text.matchAll(IMPORT), ...text.matchAll(LATER)].map((found) => found.at(-1) ?? "");
-  const urls = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await linked(new URL(name, address), blobs)]))));
-  const here = text.replace(IMPORT, (_, what, name) => `import ${what} from "${urls.get(name)}";`);
-  /** @type {string[]} */
-  const later = [];
-  const all = here.replace(LATER, (_, name) => `Promise.resolve(later${later.push(`import * as later${later.length} from "${urls.get(name)}";\n`) - 1})`);
-  return scriptUrl([...later, all].join(""));
-}
-
-/** @param {URL} address */
-async function compiled(address) {
-  const response = await fetched(address);
-  return response.headers.get("Content-Type") === "application/wasm" ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
-}
-
-/** @param {URL} address */
-async function fetched(address) {
+/** @param {URL} address @param {Blobs} blobs @param {string[]} above @returns {Promise<string>} */
+async function link(address, blobs, above) {
   const response = await fetch(address);
   if (!response.ok) throw new Error(`${address.pathname}: the server answered ${response.status}`);
-  return response;
-}
-
-/** @param {string} text */
-function scriptUrl(text) {
-  return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-}
-
-/** Whether policies that this script did not write allow such workers: one is tried. @returns {Promise<void>} */
-function allowed() {
-  const worker = new Worker(scriptUrl(`import "${scriptUrl("")}"; postMessage(null);`), { type: "module", name: "pagelens-trial" });
-  return new Promise((/** @type {(value: void) => void} */ resolve, reject) => {
-    worker.onmessage = () => resolve();
-    worker.onerror = () => reject(new Error("this site's policy allows no worker from a blob"));
-  }).finally(() => worker.terminate());
+  const text = await response.text();
+  const names = [...text.matchAll(IMPORT), ...text.matchAll(LATER)].map((found) => found.at(-1) ?? "");
+  const urls = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await linked(new URL(name, address), blobs, above)]))));
+  const here = text.replace(IMPORT, (_, word, space, quote, name) => `${word}${space}${quote}${urls.get(name)}${quote}`);
+  /** @type {string[]} */
+  const later = [];
+  const all = here.replace(LATER, (_, __, name) => `Promise.resolve(later${later.push(`import * as later${later.length} from "${urls.get(name)}";\n`) - 1})`);
+  return URL.createObjectURL(new Blob([...later, all], { type: "text/javascript" }));
 }

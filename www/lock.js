@@ -12,9 +12,10 @@
 
 import { PageLensError } from "./error.js";
 import { gather } from "./linked.js";
+import { startLinked } from "./workers.js";
 
 /** @typedef {import("./linked.js").Parts} Parts */
-/** Why a page is not locked though it was to be: nothing can be kept here, or no worker can start from a blob. @typedef {"storage" | "workers"} Refusal */
+/** Why a page is not locked though it was to be: nothing can be kept here, or no worker can start from blobs alone. @typedef {"storage" | "workers"} Refusal */
 
 /** What is left once the page is locked: WebAssembly, workers from blobs, pictures that are here already. No address of any host. */
 export const POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; worker-src blob:; img-src blob: data:; base-uri 'none'; form-action 'none'";
@@ -76,13 +77,13 @@ export class Lock extends EventTarget {
 
   /**
    * Starts a worker of the locked page.
-   * @param {"engine" | "pdf"} kind
+   * @param {import("./workers.js").Kind} kind
    * @returns {{ worker: Worker, module: WebAssembly.Module }} `module` is what it is told to run
    */
   start(kind) {
     const part = this.#parts?.[kind];
     if (!part) throw new PageLensError(kind === "pdf" ? "pdf-missing" : "not-loaded", "This site has no PDF module (pdf/pdf.js).");
-    return { worker: new Worker(part.url, { type: "module", name: kind === "pdf" ? "pagelens-pdf" : "pagelens" }), module: part.module };
+    return { worker: startLinked(kind, part.url), module: part.module };
   }
 }
 

@@ -4,11 +4,12 @@
  */
 
 import { lock } from "./lock.js";
+import { start } from "./workers.js";
 
 const workers = globalThis.navigator?.serviceWorker;
 
 async function offline() {
-  await lock.before(workers.register("sw.js"));
+  await lock.before(start(() => workers.register("sw.js")));
   if (!workers.controller) await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
   if (lock.locked) return;
   const loaded = [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];

@@ -43,7 +43,6 @@ export class View {
   #chat = h("input", { type: "file", accept: "application/json,.json", hidden: true, tabIndex: -1 });
 
   #sampleImage = h("img", { alt: "", width: 104, height: 52 });
-  #sampleUrl = "";
   #sampleQuestion = h("span", {});
   #sampleHint = h("span", { class: "hint" });
   #sample = h("button", { type: "button", class: "sample", part: "sample" }, this.#sampleImage, h("span", {}, this.#sampleHint, this.#sampleQuestion), icon("go"));
@@ -202,13 +201,18 @@ export class View {
     this.#refresh();
   }
 
-  /** @param {string | null} url @param {Say} question */
-  offerSample(url, question) {
-    this.#sampleless = url === null;
+  /** @param {boolean} offered @param {Say} question */
+  offerSample(offered, question) {
+    this.#sampleless = !offered;
     this.#refresh();
-    if (url !== null && this.#sampleUrl !== url) this.#sampleImage.src = url;
-    this.#sampleUrl = url ?? this.#sampleUrl;
     this.voice.put(this.#sampleQuestion, question);
+  }
+
+  /** @param {File | null} file null where it could not be fetched */
+  showSample(file) {
+    this.#sampleImage.hidden = file === null;
+    URL.revokeObjectURL(this.#sampleImage.src);
+    if (file) this.#sampleImage.src = URL.createObjectURL(file);
   }
 
   /** @param {Kept[]} conversations kept on this device */

@@ -125,6 +125,7 @@ export class PageLensElement extends HTMLElement {
     } else if (name === "max-tiles") {
       this.#view.pages.detail = this.#number("max-tiles") ?? 12;
     } else {
+      if (name === "sample") this.#fetchedSample = null;
       this.#offerSample();
     }
   }
@@ -546,11 +547,12 @@ export class PageLensElement extends HTMLElement {
   };
 
   #offerSample() {
-    const gone = lock.locked && this.#fetchedSample === null;
-    this.#view.offerSample(gone ? null : this.getAttribute("sample"), (words) => this.getAttribute("sample-question") ?? words.siteSample);
+    const offered = this.hasAttribute("sample") && !(lock.locked && this.#fetchedSample === null);
+    this.#view.offerSample(offered, (words) => this.getAttribute("sample-question") ?? words.siteSample);
+    if (offered) this.#sampleFile().then((file) => this.#view.showSample(file), () => this.#view.showSample(null));
   }
 
-  /** The sample, fetched once: a locked page could not. @returns {Promise<File>} */
+  /** The sample, fetched once, since a locked page could not; shown as a blob, since policies may allow no other pictures. @returns {Promise<File>} */
   #sampleFile() {
     this.#fetchedSample ??= (async () => {
       const url = this.getAttribute("sample") ?? "";

@@ -3,16 +3,19 @@
  * a document that hangs or breaks it takes nothing else along. pdf.js starts it, and ends it when a page takes too long.
  *
  * Page to worker, each with an `id`: open { bytes, password, module }, once, `module` being the engine where it is compiled already; draw { page, longest }.
+ * Instead of open: part { module }, which worker.js has too.
  * Worker to page, one for each: done { result } or error { code, message }. open: { pages }; draw: { picture, missing }, a PNG
- * and the names of what it lacks.
+ * and the names of what it lacks; part: what part.js says.
  */
+
+import { compiled, partOf } from "./part.js";
 
 /**
  * The built module, www/pdf/pdf.js.
  * @typedef {{ pages: () => number, draw: (page: number, longest: number) => { width: number, height: number, rgba: Uint8ClampedArray<ArrayBuffer>, missing: string[] } }} PdfDocument
- * @typedef {{ default: (from?: { module_or_path: WebAssembly.Module }) => Promise<unknown>, PdfDocument: { open: (bytes: Uint8Array, password: string) => PdfDocument } }} PdfModule
+ * @typedef {{ default: (from: { module_or_path: WebAssembly.Module | URL }) => Promise<unknown>, PdfDocument: { open: (bytes: Uint8Array, password: string) => PdfDocument } }} PdfModule
  */
-/** @typedef {{ id: number, type: "open", bytes: ArrayBuffer, password: string, module?: WebAssembly.Module } | { id: number, type: "draw", page: number, longest: number }} ToPdfWorker */
+/** @typedef {{ id: number, type: "open", bytes: ArrayBuffer, password: string, module?: WebAssembly.Module } | { id: number, type: "part", module?: WebAssembly.Module } | { id: number, type: "draw", page: number, longest: number }} ToPdfWorker */
 
 const post = /** @type {(message: object) => void} */ (self.postMessage.bind(self));
 
@@ -35,10 +38,12 @@ self.addEventListener("message", (event) => {
 
 /** @param {ToPdfWorker} message @returns {Promise<object>} */
 async function answer(message) {
+  if (message.type === "part") {
+    if (message.module) await pdfModule(message.module);
+    return partOf(message.module ?? (await compiled(pdfUrl())));
+  }
   if (message.type === "open") {
-    /** @type {PdfModule} */
-    const { default: start, PdfDocument } = await import(/** @type {string} */ ("./pdf/pdf.js")).catch(missing);
-    await start(message.module && { module_or_path: message.module }).catch(missing);
+    const { PdfDocument } = await pdfModule(message.module);
     opened = PdfDocument.open(new Uint8Array(message.bytes), message.password);
     return { pages: opened.pages() };
   }
@@ -47,6 +52,17 @@ async function answer(message) {
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d")?.putImageData(new ImageData(rgba, width, height), 0, 0);
   return { picture: await canvas.convertToBlob({ type: "image/png" }), missing: lacks };
+}
+
+/** Where the engine is: in a worker from a file. */
+const pdfUrl = () => new URL("./pdf/pdf_bg.wasm", import.meta.url);
+
+/** @param {WebAssembly.Module} [module] @returns {Promise<PdfModule>} */
+async function pdfModule(module) {
+  /** @type {PdfModule} */
+  const pdf = await import(/* webpackMode: "eager" */ /** @type {string} */ ("./pdf/pdf.js")).catch(missing);
+  await pdf.default({ module_or_path: module ?? pdfUrl() }).catch(missing);
+  return pdf;
 }
 
 /** @param {Error} error @returns {never} */

@@ -2,6 +2,7 @@
 
 import { PageLensError } from "./error.js";
 import { lock } from "./lock.js";
+import { startWorker } from "./workers.js";
 
 /** The longest that opening a document, or drawing one page, may take. */
 const PATIENCE = 10_000;
@@ -48,7 +49,7 @@ export class PdfFile {
   /** A worker of a page that is not locked. @returns {{ worker: Worker, module?: undefined }} */
   #unlocked() {
     this.#released = lock.watch(() => this.close());
-    return { worker: new Worker(new URL("./pdf-worker.js", import.meta.url), { type: "module", name: "pagelens-pdf" }) };
+    return { worker: startWorker("pdf") };
   }
 
   /** Ends the worker; the next page starts another. */

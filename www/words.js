@@ -136,7 +136,7 @@ const EN = {
   unlockedBecause: {
     unasked: "The author of this page has not asked for the lock. PageLens sends nothing, but the browser would not hold other scripts of this page back.",
     storage: "This browser keeps no model for this page; a private window can be the reason. The worker that fetched it still runs, so the page cannot be locked.",
-    workers: "This site’s policy, or this browser, allows no workers that a lock would hold.",
+    workers: "This site’s policy, this browser, or the way these files were bundled allows no workers that a lock would hold.",
   },
   lockLimits: "The lock is a rule that the browser enforces (a Content Security Policy). It does not cover links that you follow, WebRTC, look-ups of names, browser extensions, or the browser itself.",
   hosts: "Heard from since the page was opened",
@@ -343,7 +343,7 @@ const ZH = {
   unlockedBecause: {
     unasked: "本页作者没有要求锁定。PageLens 不发送任何数据，但浏览器不会阻止本页的其他脚本发送。",
     storage: "此浏览器没有为本页保存模型，隐私窗口可能是原因。获取模型的工作线程仍在运行，因此无法锁定。",
-    workers: "本站的策略或此浏览器不允许可锁定的工作线程。",
+    workers: "本站的策略、此浏览器或这些文件的打包方式不允许可锁定的工作线程。",
   },
   lockLimits: "锁定由浏览器强制执行（内容安全策略）。它不涵盖您点击的链接、WebRTC、域名查询、浏览器扩展和浏览器本身。",
   hosts: "本页打开以来有过响应的主机",

@@ -11,6 +11,8 @@
  *                                                  been compiled already.
  *   keep      { model, options, module }           Instead of load: makes sure that the model can be loaded without a network.
  *   fit       { model, options }                   Instead of load: weighs a model. The worker is of no use afterwards.
+ *   part      { module }                           Instead of load: says what a worker without a network is made of (part.js);
+ *                                                  such a worker, given its `module`, starts it.
  *   generate  { messages, images, options, stop }  `images` are file bytes; `messages` point at them by index.
  *   stop      { }                                  `id` is that of the request to stop. Nothing is answered to the stop
  *                                                  itself; the stopped request ends in `done` with stop_reason "abort".
@@ -24,7 +26,7 @@
  *   contact   { host, bytes }         Came over the network; belongs to no request.
  *   lost      { message }             The GPU is gone, and with it all that this worker held; belongs to no request. The page
  *                                     ends the worker.
- *   done      { result }              The request is over. load: the engine's info with `fit`; fit: that alone; generate:
+ *   done      { result }              The request is over. load: the engine's info with `fit`; fit, part: that alone; generate:
  *                                     { stop_reason, usage }; keep: { place } to load from without a network, or else the
  *                                     { info } of what was loaded instead, with which this worker goes on.
  *   error     { code, message, dead } The request is over. With `dead` the worker cannot go on (a wasm trap leaves the
@@ -41,6 +43,7 @@
 import { contacts } from "./contacts.js";
 import { watchDevices } from "./devices.js";
 import { kept, withFiles, withHeaders } from "./loading.js";
+import { compiled, partOf } from "./part.js";
 import { StopText } from "./stop.js";
 
 /**
@@ -57,7 +60,7 @@ import { StopText } from "./stop.js";
  * @typedef {import("./loading.js").Fit} Fit
  * @typedef {{ device: "auto" | "gpu" | "cpu", vision: string, language: string, max_tiles?: number, context?: number }} LoadOptions
  * @typedef {object} WasmModule
- * @property {(from?: { module_or_path: WebAssembly.Module }) => Promise<{ memory?: WebAssembly.Memory }>} default
+ * @property {(from: { module_or_path: WebAssembly.Module | URL }) => Promise<{ memory?: WebAssembly.Memory }>} default
  * @property {{ load: (files: Files, options: LoadOptions & { name: string }, report: Report) => Promise<WasmEngine>, fit: (files: Files, options: LoadOptions & { name: string }) => Promise<Fit> }} Engine
  * @property {new () => { update: (bytes: Uint8Array) => void, finish: () => string }} Digest
  */
@@ -65,6 +68,7 @@ import { StopText } from "./stop.js";
 /** @typedef {{ id: number, type: "load", model: import("./sources.js").Place, cache: boolean, options: LoadOptions, module?: WebAssembly.Module }} LoadMessage */
 /** @typedef {{ id: number, type: "keep", model: import("./sources.js").Place, options: LoadOptions, module: WebAssembly.Module }} KeepMessage */
 /** @typedef {{ id: number, type: "fit", model: import("./sources.js").Place, options: LoadOptions }} FitMessage */
+/** @typedef {{ id: number, type: "part", module?: WebAssembly.Module }} PartMessage */
 /** @typedef {{ role: string, content: ({ type: "text", text: string } | { type: "image", index: number })[] }} WireMessage */
 /** @typedef {{ id: number, type: "generate", messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, stop: string[] }} GenerateMessage */
 /** @typedef {{ id: number, type: "stop" }} StopMessage */
@@ -99,7 +103,7 @@ watchDevices((message) => {
 });
 
 self.addEventListener("message", (event) => {
-  const message = /** @type {LoadMessage | KeepMessage | FitMessage | GenerateMessage | StopMessage} */ (event.data);
+  const message = /** @type {LoadMessage | KeepMessage | FitMessage | PartMessage | GenerateMessage | StopMessage} */ (event.data);
   switch (message.type) {
     case "load":
       void answer(message.id, true, () => load(message));
@@ -109,6 +113,9 @@ self.addEventListener("message", (event) => {
       break;
     case "fit":
       void answer(message.id, true, () => fit(message));
+      break;
+    case "part":
+      void answer(message.id, true, () => part(message));
       break;
     case "generate":
       void answer(message.id, false, () => generate(message));
@@ -162,13 +169,16 @@ function codeOf(error) {
   return typeof code === "string" ? code : null;
 }
 
+/** Where the engine is: in a worker from a file. */
+const engineUrl = () => new URL("./pkg/pagelens_bg.wasm", import.meta.url);
+
 /** @param {WebAssembly.Module} [module] @returns {Promise<{ pkg: WasmModule, memory?: WebAssembly.Memory }>} */
 async function engineModule(module) {
   /** @type {WasmModule} */
-  const pkg = await import(/** @type {string} */ ("./pkg/pagelens.js")).catch((error) => {
+  const pkg = await import(/* webpackMode: "eager" */ /** @type {string} */ ("./pkg/pagelens.js")).catch((error) => {
     throw new Failure("engine-missing", `The engine (pkg/pagelens.js) could not be loaded: ${error.message}`);
   });
-  const { memory } = await pkg.default(module && { module_or_path: module }).catch((error) => {
+  const { memory } = await pkg.default({ module_or_path: module ?? engineUrl() }).catch((error) => {
     throw new Failure("engine-missing", `The engine's WebAssembly could not be started: ${error.message}`);
   });
   return { pkg, memory };
@@ -206,6 +216,12 @@ async function keep({ id, model, options, module }) {
 async function fit({ model, options }) {
   const { pkg } = await engineModule();
   return withHeaders(model, (files, name) => pkg.Engine.fit(files, { ...options, name }));
+}
+
+/** @param {PartMessage} message */
+async function part({ module }) {
+  if (module) await engineModule(module);
+  return partOf(module ?? (await compiled(engineUrl())));
 }
 
 /** The adapter that auto has passed over: why it runs on the CPU. Empty where there is none. */

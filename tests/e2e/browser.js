@@ -8,13 +8,17 @@ import { join } from "node:path";
 const quiet = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const software = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** @param {{ webgpu?: boolean, args?: string[] }} [options] `webgpu` offers a software adapter; without it there is none */
-export async function launch({ webgpu = false, args = [] } = {}) {
+/**
+ * @param {{ webgpu?: boolean, extension?: string, args?: string[] }} [options] `webgpu` offers a software adapter; without it there is none;
+ *   `extension` is the folder of one that is installed
+ */
+export async function launch({ webgpu = false, extension, args = [] } = {}) {
   const profile = await mkdtemp(join(tmpdir(), "pagelens-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: false,
-    args: ["--headless=new", "--hide-scrollbars", ...quiet, ...(webgpu ? software : ["--disable-features=WebGPU,WebGPUService"]), ...args],
+    ...(extension && { ignoreDefaultArgs: ["--disable-extensions"] }),
+    args: ["--headless=new", "--hide-scrollbars", ...quiet, ...(webgpu ? software : ["--disable-features=WebGPU,WebGPUService"]), ...(extension ? [`--load-extension=${extension}`] : []), ...args],
   });
   return {
     context,

@@ -74,7 +74,7 @@ function parts(page) {
 
 onPage("one click on the sample loads the model and answers; before it, no byte of the model is fetched", async ({ page, sample, answers, timings, preview, device, part, listen, events, ask }) => {
   await page.getByRole("button", { name: "Load model (9.0 MB)" }).waitFor();
-  assert.deepEqual(server.log.filter(({ path }) => /worker|pkg|shard/.test(path)), []);
+  assert.deepEqual(server.log.filter(({ path }) => /worker\.js|pkg|shard/.test(path)), []);
   await listen();
   await sample.click();
   await timings.waitFor();

@@ -124,7 +124,7 @@ test(`${Object.keys(hostile).length} hostile documents: a typed error or a page 
       assert.match(String(result.code), /^(drawn|pdf-[a-z-]+)$/, name);
       assert.ok(result.took < 21_000, `${name}: ${result.took} ms`);
       // The page's own files; the browser looks now and then whether its service worker has changed.
-      assert.deepEqual(server.log.filter(({ path }) => !/^\/(sw\.js|pdf-worker\.js|pdf\/pdf(_bg\.wasm|\.js))$/.test(path)), [], name);
+      assert.deepEqual(server.log.filter(({ path }) => !/^\/(sw\.js|pdf-worker\.js|part\.js|pdf\/pdf(_bg\.wasm|\.js))$/.test(path)), [], name);
     }
     await close();
   } finally {

@@ -1,0 +1,3 @@
+import { Reader } from "./reader.jsx";
+
+export default () => <Reader />;

@@ -1,0 +1,2 @@
+import "pagelens/trusted";
+import "pagelens/element";

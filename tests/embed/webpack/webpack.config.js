@@ -1,0 +1,5 @@
+export default {
+  mode: "production",
+  entry: { app: "./app.js" },
+  output: { trustedTypes: true },
+};
