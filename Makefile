@@ -14,7 +14,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
 	--enable-reference-types --enable-sign-ext --enable-simd --strip-debug --strip-producers
 # The largest engine the page may download, brotli: checked by `make size`.
-MAX_BROTLI := 2500000
+MAX_BROTLI := 2000000
 
 .PHONY: demo ask site test test-rust test-page embed packed shapes fuzz corpus wasm native size lint tools downloads clean FORCE
 

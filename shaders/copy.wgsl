@@ -1,6 +1,8 @@
-// out = x, both [quads]: what the memory allows, which a bench holds other kernels against. One invocation four values.
+// out[begin + i] = x[start + i] for `quads` quads i. One invocation four values.
 struct Params {
     quads: u32,
+    start: u32,
+    begin: u32,
 }
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
@@ -14,6 +16,6 @@ fn main(
 ) {
     let index = flat_workgroup(id, count) * WORKGROUP + lane;
     if (index < params.quads) {
-        out[index] = x[index];
+        out[params.begin + index] = x[params.start + index];
     }
 }

@@ -1,8 +1,10 @@
-// Pixels to rows for the patch embedding: pixels [tiles, 3, side, side] -> out [tiles * patches^2, 3 * PATCH * PATCH],
-// patches row-major, columns channel-major as the convolution's weight. One invocation an output.
+// Pixels to rows for the patch embedding: tiles of pixels [n, 3, side, side] from the `first` on -> out
+// [tiles * patches^2, 3 * PATCH * PATCH], patches row-major, columns channel-major as the convolution's weight. One invocation
+// an output.
 struct Params {
     count: u32,
     side: u32,
+    first: u32,
 }
 @group(0) @binding(0) var<storage, read_write> pixels: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
@@ -25,6 +27,6 @@ fn main(
     let patch_index = index / (3u * PATCH * PATCH);
     let patch_x = patch_index % across;
     let patch_y = patch_index / across % across;
-    let tile = patch_index / (across * across);
+    let tile = params.first + patch_index / (across * across);
     out[index] = pixels[((tile * 3u + channel) * params.side + patch_y * PATCH + y) * params.side + patch_x * PATCH + x];
 }

@@ -7,6 +7,7 @@ use web_time::Instant;
 
 use crate::chat::StreamDecoder;
 use crate::error::{Error, Result};
+use crate::kernels::launch::read_words;
 use crate::kernels::sample::MAX_TOP_K;
 use crate::kernels::{SampleParams, sample};
 
@@ -152,13 +153,9 @@ impl Answer {
         } else {
             &self.seen
         };
-        let data = sample(&self.logits, seen, how).into_data_async().await;
-        let ids = data
-            .ok()
-            .and_then(|data| data.convert::<u32>().try_to_vec::<u32>().ok());
-        let id = ids
-            .and_then(|ids| ids.first().copied())
-            .ok_or(Error::DeviceLost)?;
+        let [id, ..] = read_words(&sample(&self.logits, seen, how)).await?[..] else {
+            return Err(Error::DeviceLost);
+        };
         self.last = Instant::now();
         self.first.get_or_insert(self.last);
         if self.stops.contains(&id) {

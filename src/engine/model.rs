@@ -121,12 +121,8 @@ impl Model {
     /// Hidden states [1 + N, C], the class token first, and visual tokens [tokens a tile, D] of tile `index`. A tile at a
     /// time keeps the widest activation below WebGPU's 128 MiB binding, whatever the page. Only for models that see.
     pub fn encode(&self, pixel_values: &Tensor<4>, index: usize) -> (Tensor<2>, Tensor<2>) {
-        let [_, channels, height, width] = pixel_values.dims();
-        let tile = pixel_values
-            .clone()
-            .slice([index..index + 1, 0..channels, 0..height, 0..width]);
         let (encoder, projector) = self.eyes.as_ref().expect("the model sees");
-        let hidden = encoder.forward(&tile);
+        let hidden = encoder.forward(pixel_values, index);
         let visual = projector.forward(&hidden);
         (hidden, visual)
     }

@@ -15,6 +15,7 @@ use crate::chat::prompt::{self, Prompt};
 use crate::config::TilingConfig;
 use crate::error::{Error, Result};
 use crate::kernels::embed::Source;
+use crate::kernels::stack;
 use crate::language::cache::KvCache;
 use crate::page::{DecodeOptions, decode};
 
@@ -71,7 +72,7 @@ impl<F: AsyncFnMut(usize, usize) -> bool> Encode for F {
             }
             visual.push(model.encode(pixel_values, tile).1);
         }
-        Ok(Tensor::cat(visual, 0))
+        Ok(stack(&visual))
     }
 }
 
@@ -260,7 +261,7 @@ impl Session {
             }
         };
         let sources: Vec<Source> = self.slots[first..].iter().map(&mut source).collect();
-        let visual = (!visuals.is_empty()).then(|| Tensor::cat(visuals, 0));
+        let visual = (!visuals.is_empty()).then(|| stack(&visuals));
         let cache = self.cache.as_mut().expect("reserved before");
         model.forward(&sources, visual.as_ref(), cache)
     }

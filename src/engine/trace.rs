@@ -9,6 +9,8 @@ use super::session::{Session, tiling};
 use crate::chat::{Message, Part, Role, prompt};
 use crate::error::{Error, Result};
 use crate::gpu::{Compute, DeviceChoice};
+use crate::kernels::launch::read;
+use crate::kernels::{rows, stack};
 use crate::nn::Precisions;
 use crate::page::{DecodeOptions, decode};
 use crate::quant::Precision;
@@ -79,7 +81,7 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
     let (hidden, visual): (Vec<_>, Vec<_>) = (0..tiles)
         .map(|tile| model.encode(&pixel_values, tile))
         .unzip();
-    let visual = Tensor::cat(visual, 0);
+    let visual = stack(&visual);
 
     let mut messages = Vec::new();
     if let Some(system) = &request.system {
@@ -108,7 +110,7 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
     let key = ([0; 32], 0);
     session.show(key, visual.clone());
     session.prefill(&model, prompt, &[key], options, Instant::now())?;
-    let logits = values(session.logits().expect("a started answer").clone()).await?;
+    let logits = read(session.logits().expect("a started answer")).await?;
     let mut generated = Vec::new();
     while let Some(id) = session.next_id(&model).await? {
         generated.push(id);
@@ -116,27 +118,20 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
 
     let width = model.config.vision.hidden_size;
     let positions = model.config.vision.positions();
-    let hidden = Tensor::cat(hidden, 0)
-        .reshape([tiles, positions, width])
-        .slice([0..tiles, 1..positions, 0..width]);
+    let patches: Vec<_> = hidden.iter().map(|tile| rows(tile, 1..positions)).collect();
     Ok(Trace {
-        pixel_values: shaped(pixel_values).await?,
-        vision: shaped(hidden).await?,
-        projected: shaped(visual).await?,
+        pixel_values: shaped(&pixel_values).await?,
+        vision: (
+            vec![tiles, positions - 1, width],
+            read(&stack(&patches)).await?,
+        ),
+        projected: shaped(&visual).await?,
         input_ids,
         logits,
         generated,
     })
 }
 
-async fn shaped<const D: usize>(tensor: Tensor<D>) -> Result<(Vec<usize>, Vec<f32>)> {
-    Ok((tensor.dims().to_vec(), values(tensor).await?))
-}
-
-async fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(|_| Error::DeviceLost)?;
-    data.try_to_vec::<f32>().map_err(|_| Error::DeviceLost)
+async fn shaped<const D: usize>(tensor: &Tensor<D>) -> Result<(Vec<usize>, Vec<f32>)> {
+    Ok((tensor.dims().to_vec(), read(tensor).await?))
 }

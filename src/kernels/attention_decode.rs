@@ -60,17 +60,16 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
         context: context as u32,
         part: part as u32,
     };
-    let (out, marks) = Launch::new(shader(head_dim))
-        .tensor(qkv)
-        .tensor(&cache.keys)
-        .tensor(&cache.values)
-        .output([heads, parts, head_dim])
-        .output([heads, parts, 2])
-        .run_into_both(&params, [heads, parts, 1], [3, 4]);
-    match parts {
-        1 => out.reshape([1, heads * head_dim]),
-        _ => attention_merge(&out, &marks),
+    let (launch, grid) = (Launch::new(shader(head_dim)), [heads, parts, 1]);
+    let launch = launch.tensor(qkv).tensor(&cache.keys).tensor(&cache.values);
+    if parts == 1 {
+        let launch = launch.output([1, heads * head_dim]);
+        return launch.output([heads, 1, 2]).run_into(&params, grid, 3);
     }
+    let launch = launch.output([heads, parts, head_dim]);
+    let launch = launch.output([heads, parts, 2]);
+    let (out, marks) = launch.run_into_both(&params, grid, [3, 4]);
+    attention_merge(&out, &marks)
 }
 
 fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> Vec<f32> {

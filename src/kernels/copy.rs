@@ -1,33 +1,47 @@
-//! A plain copy: the yardstick of kernels that are bound by memory.
+//! Parts of tensors in others, where no other kernel would write them; and the yardstick of kernels that are bound by memory.
+
+use std::ops::Range;
 
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::cpu::math::by_rows;
-use super::launch::{Launch, Shader, cpu, edit, elements, fragment, grid, on_gpu};
+use super::launch::{Launch, Shader, cpu, edit, elements, fragment, grid, on_gpu, unwritten};
 use super::{GRID, WORKGROUP};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
 struct Params {
     quads: u32,
+    start: u32,
+    begin: u32,
 }
 
 pub(super) fn shader() -> Shader {
     Shader::new(&[GRID, fragment!("copy")]).constant("WORKGROUP", WORKGROUP)
 }
 
-/// Writes `x` [values, a multiple of 4] over `out` [values].
-pub fn copy(x: &Tensor<1>, out: &mut Tensor<1>) {
-    let [len] = x.dims();
+/// Writes elements `from` of `x` over those of `out` from `to` on; all begin and end at multiples of 4.
+pub fn copy<const D: usize, const E: usize>(
+    x: &Tensor<D>,
+    from: Range<usize>,
+    out: &mut Tensor<E>,
+    to: usize,
+) {
+    let len = from.len();
     assert!(
-        len % 4 == 0 && out.dims() == [len],
-        "copy: {len} values to {:?}",
+        from.end <= x.shape().num_elements()
+            && to + len <= out.shape().num_elements()
+            && [from.start, len, to].iter().all(|at| at % 4 == 0),
+        "copy: {from:?} of {:?} to {to} of {:?}",
+        x.dims(),
         out.dims()
     );
     if on_gpu(x) {
         let params = Params {
             quads: (len / 4) as u32,
+            start: (from.start / 4) as u32,
+            begin: (to / 4) as u32,
         };
         let workgroups = grid((len / 4).div_ceil(WORKGROUP));
         Launch::new(shader())
@@ -37,10 +51,34 @@ pub fn copy(x: &Tensor<1>, out: &mut Tensor<1>) {
         return;
     }
     let source = cpu(x);
-    let source = elements::<f32>(&source);
+    let source = &elements::<f32>(&source)[from];
     edit(out, |all| {
-        by_rows(all, 1, 1 << 20, |first, part| {
+        by_rows(&mut all[to..to + len], 1, 1 << 20, |first, part| {
             part.copy_from_slice(&source[first..first + part.len()]);
         });
     });
+}
+
+/// Rows `rows` of `x`, as its first dimension counts them.
+pub fn rows<const D: usize>(x: &Tensor<D>, rows: Range<usize>) -> Tensor<D> {
+    let mut shape = x.dims();
+    let row = x.shape().num_elements() / shape[0];
+    shape[0] = rows.len();
+    let mut out = unwritten(shape, &x.device());
+    copy(x, rows.start * row..rows.end * row, &mut out, 0);
+    out
+}
+
+/// The rows of all parts, in order.
+pub fn stack<const D: usize>(parts: &[Tensor<D>]) -> Tensor<D> {
+    let mut shape = parts[0].dims();
+    shape[0] = parts.iter().map(|part| part.dims()[0]).sum();
+    let mut out = unwritten(shape, &parts[0].device());
+    let mut to = 0;
+    for part in parts {
+        let len = part.shape().num_elements();
+        copy(part, 0..len, &mut out, to);
+        to += len;
+    }
+    out
 }

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Cube, Flex};
 use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use bytemuck::{NoUninit, Pod};
 use cubecl::ir::metadata::Info;
@@ -166,7 +165,7 @@ impl Launch {
             .clone()
             .try_into_primitive::<Cube>()
             .expect("a tensor on the GPU");
-        self.push(into_contiguous(primitive))
+        self.push(primitive)
     }
 
     /// Binds an integer tensor (ids, packed words) at the next index.
@@ -175,7 +174,7 @@ impl Launch {
             .clone()
             .try_into_primitive::<Cube>()
             .expect("a tensor on the GPU");
-        self.push(into_contiguous(primitive))
+        self.push(primitive)
     }
 
     /// Binds a new float buffer of this shape at the next index; it is what [`Self::run`] returns.
@@ -191,6 +190,7 @@ impl Launch {
     }
 
     fn push(mut self, buffer: CubeTensor) -> Self {
+        assert!(buffer.is_contiguous(), "no kernel reads strides");
         self.buffers.push(buffer);
         self
     }
@@ -331,6 +331,46 @@ pub(crate) fn upload<const D: usize>(
     device: &Device,
 ) -> Tensor<D> {
     Tensor::from_data(TensorData::new(data, shape), device)
+}
+
+/// A float tensor whose elements are whatever was there before on a GPU, 0 on the CPU: to be written before it is read.
+pub(crate) fn unwritten<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::empty(shape, device)
+}
+
+/// The elements of a float tensor.
+///
+/// # Errors
+///
+/// [`Error::DeviceLost`] where the device fails to hand them back.
+pub(crate) async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>> {
+    if on_gpu(tensor) {
+        let primitive = tensor.clone().try_into_primitive::<Cube>();
+        return fetch(primitive.expect("a tensor on the GPU")).await;
+    }
+    Ok(elements(&cpu(tensor)).to_vec())
+}
+
+/// The elements of an integer tensor.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) async fn read_words(tensor: &Tensor<1, Int>) -> Result<Vec<u32>> {
+    if is_gpu(&tensor.device()) {
+        let primitive = tensor.clone().try_into_primitive::<Cube>();
+        return fetch(primitive.expect("a tensor on the GPU")).await;
+    }
+    Ok(elements(&cpu_words(tensor)).to_vec())
+}
+
+async fn fetch<E: Pod>(tensor: CubeTensor) -> Result<Vec<E>> {
+    let read = tensor.client.read_async(vec![tensor.handle]).await;
+    let bytes = read.ok().and_then(|mut all| all.pop());
+    let bytes = bytes.ok_or(Error::DeviceLost)?;
+    Ok(bytemuck::pod_collect_to_vec(
+        &bytes[..tensor.meta.shape.num_elements() * size_of::<E>()],
+    ))
 }
 
 /// The contiguous storage of a float tensor on the CPU device; see [`elements`].

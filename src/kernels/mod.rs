@@ -36,7 +36,7 @@ pub use attention::attention;
 pub use attention_causal::attention_causal;
 pub use attention_decode::attention_decode;
 pub use attention_merge::attention_merge;
-pub use copy::copy;
+pub use copy::{copy, rows, stack};
 pub use embed::embed;
 pub use layer_norm::layer_norm;
 pub use matmul::matmul;

@@ -3,6 +3,8 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::config::LanguageConfig;
+use crate::kernels::copy;
+use crate::kernels::launch::unwritten;
 
 /// Keys and values of one layer.
 #[derive(Clone, Debug)]
@@ -31,8 +33,8 @@ impl KvCache {
     pub fn new(config: &LanguageConfig, context: usize, device: &Device) -> Self {
         let shape = [config.kv_heads, context, config.head_dim];
         let layer = || LayerCache {
-            keys: Tensor::zeros(shape, device),
-            values: Tensor::zeros(shape, device),
+            keys: unwritten(shape, device),
+            values: unwritten(shape, device),
         };
         Self {
             layers: (0..config.layers).map(|_| layer()).collect(),
@@ -54,19 +56,21 @@ impl KvCache {
 
     /// Takes over the valid positions of `other`, a smaller cache of the same model.
     pub fn adopt(&mut self, other: Self) {
-        let grow = |small: Tensor<3>, room: &Tensor<3>| {
+        let take_over = |small: &Tensor<3>, room: &mut Tensor<3>| {
             let ([heads, have, width], [_, want, _]) = (small.dims(), room.dims());
-            Tensor::cat(
-                vec![
+            for head in 0..heads {
+                let from = head * have * width;
+                copy(
                     small,
-                    room.clone().slice([0..heads, 0..want - have, 0..width]),
-                ],
-                1,
-            )
+                    from..from + other.length * width,
+                    room,
+                    head * want * width,
+                );
+            }
         };
-        for (layer, old) in self.layers.iter_mut().zip(other.layers) {
-            layer.keys = grow(old.keys, &layer.keys);
-            layer.values = grow(old.values, &layer.values);
+        for (layer, old) in self.layers.iter_mut().zip(&other.layers) {
+            take_over(&old.keys, &mut layer.keys);
+            take_over(&old.values, &mut layer.values);
         }
         self.length = other.length;
         self.long = other.long;

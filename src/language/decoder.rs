@@ -98,7 +98,7 @@ impl Decoder {
 
     /// Runs `x` [T, D] at the cache's end and returns the logits after its last row, [1, V].
     pub fn forward(&self, x: Tensor<2>, cache: &mut KvCache) -> Tensor<2> {
-        let [rows, width] = x.dims();
+        let rows = x.dims()[0];
         let start = cache.length;
         let mut x = x;
         let angles = match &self.long_angles {
@@ -112,10 +112,9 @@ impl Decoder {
             }
         }
         cache.length = start + rows;
-        let last = if rows == 1 {
-            x
-        } else {
-            x.slice([rows - 1..rows, 0..width])
+        let last = match rows {
+            1 => x,
+            _ => kernels::rows(&x, rows - 1..rows),
         };
         let last = rms_norm(&last, &self.norm, self.config.eps);
         let lm_head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);

@@ -72,12 +72,10 @@ impl VisionEncoder {
         })
     }
 
-    /// `pixel_values` [tiles, 3, S, S] -> the last hidden states [tiles * (1 + N), C], the class token first in each tile.
-    pub fn forward(&self, pixel_values: &Tensor<4>) -> Tensor<2> {
-        let patches = self.patch_embedding.forward(
-            &patches(pixel_values, self.config.patch_size),
-            Prologue::None,
-        );
+    /// Tile `index` of `pixel_values` [n, 3, S, S] -> its last hidden states [1 + N, C], the class token first.
+    pub fn forward(&self, pixel_values: &Tensor<4>, index: usize) -> Tensor<2> {
+        let patches = patches(pixel_values, index..index + 1, self.config.patch_size);
+        let patches = self.patch_embedding.forward(&patches, Prologue::None);
         let x = positions(&patches, &self.class_embedding, &self.position_embedding);
         self.layers.iter().fold(x, |x, layer| {
             let x = self.block(layer, &x);

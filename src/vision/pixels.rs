@@ -6,7 +6,7 @@ use super::tiles::{Plan, tiles};
 use crate::config::TilingConfig;
 use crate::kernels::launch::{is_gpu, upload};
 use crate::kernels::resize::Canvas;
-use crate::kernels::{normalise, resize};
+use crate::kernels::{normalise, resize, stack};
 use crate::page::Page;
 
 /// The largest page, in pixels, that is resized on the GPU: WebGPU's default storage binding of 128 MiB, a word a pixel.
@@ -26,5 +26,5 @@ pub fn pixel_values(page: &Page, tiling: &TilingConfig, side: usize, device: &De
         return grid;
     }
     let thumbnail = normalise(&resize(&canvas, side, side, device), side, device);
-    Tensor::cat(vec![grid, thumbnail], 0)
+    stack(&[grid, thumbnail])
 }

@@ -3,11 +3,11 @@ use pagelens::kernels::patches;
 use crate::check::{Device, close, noise, tensor, values};
 
 pub(crate) async fn check(device: &Device) {
-    for (tiles, side, patch) in [(1, 4, 2), (3, 28, 14), (2, 56, 14)] {
-        let x = noise(tiles * 3 * side * side, 5);
+    for (n, tiles, side, patch) in [(1, 0..1, 4, 2), (3, 0..3, 28, 14), (5, 2..4, 56, 14)] {
+        let x = noise(n * 3 * side * side, 5);
         let across = side / patch;
         let mut want = Vec::new();
-        for tile in 0..tiles {
+        for tile in tiles.clone() {
             for patch_index in 0..across * across {
                 for column in 0..3 * patch * patch {
                     let (channel, y, x_in) = (
@@ -25,9 +25,10 @@ pub(crate) async fn check(device: &Device) {
                 }
             }
         }
-        let got = values(patches(&tensor(&x, [tiles, 3, side, side], device), patch)).await;
+        let pixels = tensor(&x, [n, 3, side, side], device);
+        let got = values(patches(&pixels, tiles.clone(), patch)).await;
         close(
-            &format!("{tiles} tiles of {side} by {patch}"),
+            &format!("tiles {tiles:?} of {n}, {side} by {patch}"),
             &got,
             &want,
             0.0,

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use half::f16;
 use web_time::Instant;
 
-use super::{Measurement, elapsed, median, wait};
+use super::{Measurement, elapsed, median, ones, wait};
 use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::kernels::launch::upload;
@@ -39,18 +39,15 @@ pub(super) async fn kernels(
     repeats: usize,
     report: &mut impl FnMut(Measurement),
 ) -> Result<()> {
-    let x = Tensor::<1>::ones([COPIED], device);
-    let mut out = Tensor::zeros([COPIED], device);
+    let x = ones([COPIED], device);
+    let mut out = ones([COPIED], device);
     let copied = timed(repeats, || {
-        copy(&x, &mut out);
-        out.clone().reshape([1, COPIED])
+        copy(&x, 0..COPIED, &mut out, 0);
+        out.clone()
     })
     .await?;
-    let x = Tensor::<1>::ones([MULTIPLIED], device);
-    let looped = timed(repeats, || {
-        multiply_add(&x, 0.999, 0.001).reshape([1, MULTIPLIED])
-    })
-    .await?;
+    let x = ones([MULTIPLIED], device);
+    let looped = timed(repeats, || multiply_add(&x, 0.999, 0.001)).await?;
     let bytes = 8.0 * COPIED as f64 / copied / 1e6;
     let flops = 2.0 * (MULTIPLIED * STEPS) as f64 / looped / 1e6;
     report(Measurement::new(
@@ -164,8 +161,8 @@ pub(super) async fn kernels(
         let length = if rows == 1 { CONTEXT } else { ROWS };
         let shape = [l.kv_heads, length, l.head_dim];
         let cache = LayerCache {
-            keys: Tensor::ones(shape, device),
-            values: Tensor::ones(shape, device),
+            keys: ones(shape, device),
+            values: ones(shape, device),
         };
         let qkv = bench.rows(rows, fused);
         let (ms, work) = match rows {
@@ -191,7 +188,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn vector(&self, len: usize) -> Tensor<1> {
-        Tensor::ones([len], self.device)
+        ones([len], self.device)
     }
 
     fn rows(&self, rows: usize, width: usize) -> Tensor<2> {
@@ -236,7 +233,7 @@ fn noise(len: usize) -> Vec<f32> {
 }
 
 /// Milliseconds of `work`: the median of `repeats` turns, each long enough for what hands it over and reads it back not to count.
-async fn timed(repeats: usize, mut work: impl FnMut() -> Tensor<2>) -> Result<f64> {
+async fn timed<const D: usize>(repeats: usize, mut work: impl FnMut() -> Tensor<D>) -> Result<f64> {
     const TURN: f64 = 50.0;
     wait(work()).await?;
     let began = Instant::now();

@@ -4,7 +4,7 @@ mod kernels;
 
 use std::str::FromStr;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use web_time::Instant;
 
@@ -17,7 +17,8 @@ use crate::config::{LanguageConfig, ModelConfig, NormKind, VisionConfig};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
 use crate::kernels::embed::Source;
-use crate::kernels::launch::{dispatches, finish};
+use crate::kernels::launch::{dispatches, finish, read, upload};
+use crate::kernels::rows;
 use crate::language::cache::KvCache;
 use crate::nn::Precisions;
 use crate::quant::Precision;
@@ -184,7 +185,7 @@ async fn parts(
     };
 
     let side = model.config.vision.image_size;
-    let tile = Tensor::<4>::ones([1, 3, side, side], &model.compute.device);
+    let tile = ones([1, 3, side, side], &model.compute.device);
     let flops = encode_flops(&model.config);
     let mut times = Vec::new();
     for warm in 0..=options.repeats {
@@ -316,11 +317,15 @@ fn elapsed(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1e3
 }
 
+/// A tensor of ones.
+fn ones<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    upload(vec![1.0; shape.iter().product()], shape, device)
+}
+
 /// Waits until a device is done with a tensor.
-async fn wait(tensor: Tensor<2>) -> Result<()> {
+async fn wait<const D: usize>(tensor: Tensor<D>) -> Result<()> {
     finish(&tensor).await?;
-    let corner = tensor.slice([0..1, 0..1]).into_data_async().await;
-    corner.map(drop).map_err(|_| Error::DeviceLost)
+    read(&rows(&tensor, 0..1)).await.map(drop)
 }
 
 fn vocabulary(model: &Model) -> u32 {

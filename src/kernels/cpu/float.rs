@@ -1,7 +1,11 @@
-//! Products on the CPU in f32: attention's scores, which an exponential follows, and all of it where there is one query.
+//! Products on the CPU in f32: with dense weights; attention's scores, which an exponential follows, and all of it where there
+//! is one query.
 
 use bytemuck::cast;
 use wide::f32x4;
+
+use super::math::by_rows;
+use super::stored::{FEW, WIDE};
 
 /// Rows and columns of the tile of sums that is held in registers.
 const ROWS: usize = 4;
@@ -90,6 +94,32 @@ fn tile(rows: &[[f32; ROWS]], columns: &[[f32; COLS]]) -> [[f32; COLS]; ROWS] {
         }
     }
     sums.map(cast)
+}
+
+/// `x . weights^T`: `x` [rows, depth], `weights` [cols, depth] -> [rows, cols].
+pub(in crate::kernels) fn product(x: &[f32], weights: &[f32], depth: usize) -> Vec<f32> {
+    let (rows, cols) = (x.len() / depth, weights.len() / depth);
+    let mut out = vec![0.0; rows * cols];
+    if rows <= FEW {
+        for (x, out) in x.chunks_exact(depth).zip(out.chunks_exact_mut(cols)) {
+            by_rows(out, 1, (1 << 18) / depth, |first, out| {
+                dots(x, &weights[first * depth..], out);
+            });
+        }
+        return out;
+    }
+    by_rows(&mut out, cols, 64, |first, out| {
+        let rows = out.len() / cols;
+        for left in (0..cols).step_by(WIDE) {
+            let wide = WIDE.min(cols - left);
+            let columns = Columns::new(&weights[left * depth..], wide, depth, depth);
+            let product = columns.product(&x[first * depth..], depth, rows, wide);
+            for (out, values) in out.chunks_exact_mut(cols).zip(product.chunks_exact(wide)) {
+                out[left..left + wide].copy_from_slice(values);
+            }
+        }
+    });
+    out
 }
 
 /// The products of `query` with `out.len()` rows of `keys`, four at a time.

@@ -71,9 +71,9 @@ impl Stored<'_> {
 }
 
 /// Up to so many rows are multiplied one by one: fewer do not pay for packing the weights.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 /// Columns that are packed at a time.
-const WIDE: usize = 1024;
+pub(super) const WIDE: usize = 1024;
 
 /// `x . weights^T`: `x` [rows, depth], `weights` [cols, depth] -> [rows, cols].
 pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -> Vec<f32> {

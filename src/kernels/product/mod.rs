@@ -15,6 +15,7 @@ pub use matrix::Matrix;
 pub(super) use matrix::WEIGHTS;
 pub use prologue::Prologue;
 
+use super::cpu::float;
 use super::cpu::stored::{self, Stored};
 use super::launch::{Fragment, Launch, Shader, cpu, cpu_words, elements, fragment, on_gpu, upload};
 use super::{GRID, matmul, matmul_registers, matvec};
@@ -58,28 +59,27 @@ pub fn product(
         return kernel(x, prologue, weights, epilogue);
     }
     let [cols, _] = checked(x, weights);
-    let x = prologue.apply(x);
+    let (device, x) = (x.device(), cpu(&prologue.apply(x)));
+    let x = elements(&x);
     let product = match weights {
-        Matrix::Dense { values, .. } => x.matmul(values.clone().transpose()),
+        Matrix::Dense { values, .. } => float::product(x, elements(&cpu(values)), depth),
         Matrix::Packed {
             kind,
             words,
             scales,
             ..
         } => {
-            let device = x.device();
-            let (x, words, scales) = (cpu(&x), cpu_words(words), cpu_words(scales));
+            let (words, scales) = (cpu_words(words), cpu_words(scales));
             let weights = Stored {
                 kind: *kind,
                 depth,
                 words: elements(&words),
                 scales: bytemuck::cast_slice(elements::<u32>(&scales)),
             };
-            let product = stored::product(elements(&x), weights, cols);
-            upload(product, [rows, cols], &device)
+            stored::product(x, weights, cols)
         }
     };
-    epilogue.apply(product)
+    epilogue.apply(upload(product, [rows, cols], &device))
 }
 
 /// The dims of `weights`, [cols, depth], where they fit `x`.
