@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Cube, Flex};
-use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
+use burn::tensor::{Bytes, DType, Device, Int, Shape, Tensor, TensorData};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use bytemuck::{NoUninit, Pod};
@@ -333,7 +333,47 @@ pub(crate) fn upload<const D: usize>(
     Tensor::from_data(TensorData::new(data, shape), device)
 }
 
-/// The contiguous storage of a float tensor on the CPU device; see [`floats`].
+/// Writes words over those from `at` on of a tensor that nothing else holds.
+pub(crate) fn fill_words(tensor: &mut Tensor<1, Int>, at: usize, words: &[u32]) {
+    if is_gpu(&tensor.device()) {
+        let primitive = tensor.clone().try_into_primitive::<Cube>();
+        write(&primitive.expect("a tensor on the GPU"), at, words);
+        return;
+    }
+    let empty = Tensor::empty([0], (&tensor.device(), DType::U32));
+    let mut primitive = std::mem::replace(tensor, empty)
+        .try_into_primitive::<Flex>()
+        .expect("a tensor on the CPU");
+    primitive.storage_mut::<u32>()[at..at + words.len()].copy_from_slice(words);
+    *tensor = Tensor::from_primitive::<Flex>(primitive);
+}
+
+/// Writes floats over those from `at` on of a tensor that nothing else holds.
+pub(crate) fn fill(tensor: &mut Tensor<2>, at: usize, values: &[f32]) {
+    if on_gpu(tensor) {
+        let primitive = tensor.clone().try_into_primitive::<Cube>();
+        write(&primitive.expect("a tensor on the GPU"), at, values);
+        return;
+    }
+    edit(tensor, |all| {
+        all[at..at + values.len()].copy_from_slice(values);
+    });
+}
+
+/// Writes 32-bit values over those from `at` on, at once: the runtime keeps a copy of what it has not handed over.
+fn write<E: NoUninit>(tensor: &CubeTensor, at: usize, values: &[E]) {
+    let bytes: &[u8] = bytemuck::cast_slice(values);
+    let start = at as u64 * 4;
+    let rest = tensor.handle.size_in_used() - start - bytes.len() as u64;
+    let part = tensor.handle.clone().offset_start(start).offset_end(rest);
+    tensor
+        .client
+        .write(&part, Bytes::from_bytes_vec(bytes.to_vec()));
+    // A failed device is reported where a result is read.
+    let _ = tensor.client.flush();
+}
+
+/// The contiguous storage of a float tensor on the CPU device.
 pub(crate) fn cpu<const D: usize>(tensor: &Tensor<D>) -> FlexTensor {
     tensor
         .clone()

@@ -2,6 +2,7 @@
 //! arithmetic is. Three kernels make it on a GPU; [`product`] chooses one.
 
 mod epilogue;
+mod filling;
 mod matrix;
 mod prologue;
 
@@ -11,10 +12,13 @@ use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 pub use epilogue::Epilogue;
+pub use filling::Filling;
+pub(super) use matrix::Block;
 pub use matrix::Matrix;
 pub(super) use matrix::WEIGHTS;
 pub use prologue::Prologue;
 
+use self::matrix::Values;
 use super::cpu::stored::{self, Stored};
 use super::launch::{Fragment, Launch, Shader, cpu, cpu_words, elements, fragment, on_gpu, upload};
 use super::{GRID, matmul, matmul_registers, matvec};
@@ -29,6 +33,8 @@ pub(super) struct Params {
     cols: u32,
     depth: u32,
     eps: f32,
+    start: u32,
+    width: u32,
 }
 
 /// Whether products avoid barriers: set where the adapter is software, which pays for one what a GPU pays for hundreds of
@@ -48,38 +54,53 @@ pub fn product(
     weights: &Matrix,
     epilogue: Epilogue<'_>,
 ) -> Tensor<2> {
-    let [rows, depth] = x.dims();
     if on_gpu(x) {
-        let kernel = match (rows, prologue) {
+        let kernel = match (x.dims()[0], prologue) {
             _ if WITHOUT_BARRIERS.load(Ordering::Relaxed) => matmul_registers,
             (1, Prologue::None | Prologue::RmsNorm { .. }) => matvec,
             _ => matmul,
         };
         return kernel(x, prologue, weights, epilogue);
     }
-    let [cols, _] = checked(x, weights);
+    checked(x, weights);
     let x = prologue.apply(x);
-    let product = match weights {
-        Matrix::Dense { values, .. } => x.matmul(values.clone().transpose()),
-        Matrix::Packed {
+    let parts = weights.blocks().iter().map(|block| on_cpu(&x, block));
+    match epilogue {
+        // Columns that meet in one output share a block.
+        Epilogue::SwiGlu => joined(parts.map(|part| epilogue.apply(part)).collect()),
+        _ => epilogue.apply(joined(parts.collect())),
+    }
+}
+
+/// `x . block^T` on the CPU device.
+fn on_cpu(x: &Tensor<2>, block: &Block) -> Tensor<2> {
+    match &block.values {
+        Values::Dense { values, .. } => x.clone().matmul(values.clone().transpose()),
+        Values::Packed {
             kind,
             words,
             scales,
-            ..
         } => {
-            let device = x.device();
-            let (x, words, scales) = (cpu(&x), cpu_words(words), cpu_words(scales));
+            let ([rows, depth], device) = (x.dims(), x.device());
+            let (x, words, scales) = (cpu(x), cpu_words(words), cpu_words(scales));
             let weights = Stored {
                 kind: *kind,
                 depth,
                 words: elements(&words),
                 scales: bytemuck::cast_slice(elements::<u32>(&scales)),
             };
-            let product = stored::product(elements(&x), weights, cols);
-            upload(product, [rows, cols], &device)
+            let product = stored::product(elements(&x), weights, block.cols);
+            upload(product, [rows, block.cols], &device)
         }
-    };
-    epilogue.apply(product)
+    }
+}
+
+/// Columns beside columns.
+fn joined(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Tensor::cat(parts, 1),
+    }
 }
 
 /// The dims of `weights`, [cols, depth], where they fit `x`.
@@ -156,29 +177,36 @@ impl Parts {
     }
 }
 
-/// Dispatches a kernel of the family over `grid`.
+/// Dispatches a kernel of the family for each block of the weights, over the `grid` for so many columns.
 pub(super) fn launch(
-    shader: Shader,
+    shader: &Shader,
     x: &Tensor<2>,
     prologue: Prologue<'_>,
     weights: &Matrix,
     epilogue: Epilogue<'_>,
-    grid: [usize; 3],
+    grid: impl Fn(usize) -> [usize; 3],
 ) -> Tensor<2> {
     let [cols, depth] = checked(x, weights);
-    let rows = x.dims()[0];
-    let params = Params {
-        rows: rows as u32,
-        cols: cols as u32,
-        depth: depth as u32,
-        eps: prologue.eps(),
-    };
-    let launch = Launch::new(shader)
-        .tensor(x)
-        .output([rows, epilogue.width(cols)]);
-    epilogue
-        .bind(prologue.bind(weights.bind(launch)))
-        .run_into(&params, grid, 1)
+    let (rows, width) = (x.dims()[0], epilogue.width(cols));
+    let mut out: Option<Tensor<2>> = None;
+    for block in weights.blocks() {
+        let params = Params {
+            rows: rows as u32,
+            cols: block.cols as u32,
+            depth: depth as u32,
+            eps: prologue.eps(),
+            start: block.first as u32,
+            width: width as u32,
+        };
+        let launch = Launch::new(shader.clone()).tensor(x);
+        let launch = match &out {
+            None => launch.output([rows, width]),
+            Some(out) => launch.tensor(out),
+        };
+        let launch = epilogue.bind(prologue.bind(block.bind(launch)));
+        out = Some(launch.run_into(&params, grid(block.cols), 1));
+    }
+    out.expect("a matrix has rows")
 }
 
 /// Columns of the tiles that make `cols` outputs, where pairs stand `pair` apart.
