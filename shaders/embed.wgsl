@@ -1,6 +1,6 @@
-// The decoder's input: out [rows, width]. sources[t] below VISUAL is a token id: its row of the embedding table
-// [vocabulary, width] (f32, q8 or q4); otherwise sources[t] - VISUAL is a row of visual [visual tokens, width].
-// One invocation sixteen columns.
+// The decoder's input: out [rows, width]. sources[t] below VISUAL is a row of the embedding table [vocabulary, width] (f32,
+// q8 or q4), or of a block of it; NONE a row that another block has; otherwise sources[t] - VISUAL is a row of visual
+// [visual tokens, width]. One invocation sixteen columns.
 struct Params {
     rows: u32,
     width: u32,
@@ -31,7 +31,7 @@ fn main(
         for (var i = 0u; i < count_here; i++) {
             out[row * quads + chunk * 4u + i] = sixteen[i];
         }
-    } else {
+    } else if (source != NONE) {
         for (var i = 0u; i < count_here; i++) {
             out[row * quads + chunk * 4u + i] = visual[(source - VISUAL) * quads + chunk * 4u + i];
         }

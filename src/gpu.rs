@@ -50,7 +50,7 @@ pub struct Compute {
 /// What a device can hold, as far as it tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the largest tensor.
+    /// Bytes of the largest buffer: a matrix that has more is cut by rows.
     pub tensor: u64,
     /// Bytes in all. WebGPU does not tell: four times the largest buffer stands for it, since drivers make that a part of
     /// the memory there is.

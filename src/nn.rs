@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::TensorSpec;
 use crate::error::Result;
+use crate::gpu::Compute;
 use crate::kernels::launch::upload;
-use crate::kernels::{Epilogue, Matrix, Prologue, product};
+use crate::kernels::{Epilogue, Filling, Matrix, Prologue, product};
 use crate::quant::Precision;
 use crate::weights::{Checkpoint, Weight};
 
@@ -117,6 +118,8 @@ pub struct Loader<'a> {
     specs: HashMap<String, TensorSpec>,
     precisions: Precisions,
     device: Device,
+    /// Bytes of the largest buffer.
+    limit: u64,
     progress: &'a mut dyn FnMut(u64, u64),
     done: u64,
     total: u64,
@@ -127,7 +130,7 @@ impl<'a> Loader<'a> {
     pub fn new(
         checkpoint: &'a Checkpoint,
         precisions: Precisions,
-        device: &Device,
+        compute: &Compute,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Self {
         let specs = checkpoint.config().tensors();
@@ -140,7 +143,8 @@ impl<'a> Loader<'a> {
             checkpoint,
             specs,
             precisions,
-            device: device.clone(),
+            device: compute.device.clone(),
+            limit: compute.limits.tensor,
             progress,
             done: 0,
             total,
@@ -154,12 +158,13 @@ impl<'a> Loader<'a> {
 
     /// A matrix, in the precision asked for.
     pub async fn matrix(&mut self, name: &str) -> Result<Matrix> {
-        Ok(match self.read(name).await? {
-            Weight::Dense { shape, data } => {
-                Matrix::dense(data, [shape[0], shape[1]], &self.device)
-            }
-            Weight::Quantized(matrix) => Matrix::packed(matrix, &self.device),
-        })
+        self.fill(name, 1).await
+    }
+
+    /// A linear layer without a bias whose weight has rows gate | up: for [`Linear::forward_swiglu`].
+    pub async fn gate_up(&mut self, stem: &str) -> Result<Linear> {
+        let weight = self.fill(&format!("{stem}.weight"), 2).await?;
+        Ok(Linear { weight, bias: None })
     }
 
     /// A vector, [n].
@@ -198,23 +203,44 @@ impl<'a> Loader<'a> {
         Ok(Norm { weight, bias, eps })
     }
 
-    async fn dense(&mut self, name: &str) -> Result<Vec<f32>> {
-        match self.read(name).await? {
-            Weight::Dense { data, .. } => Ok(data),
-            Weight::Quantized(_) => unreachable!("{name} is a vector: never stored in blocks"),
-        }
+    /// A matrix of so many halves (see [`Filling::new`]), brought to the device as it is read.
+    async fn fill(&mut self, name: &str, halves: usize) -> Result<Matrix> {
+        let spec = self.spec(name);
+        let Precisions { vision, language } = self.precisions;
+        let kind = self.checkpoint.layout(spec, vision, language);
+        let shape = [spec.shape[0], spec.shape[1]];
+        let mut filling = Filling::new(kind, shape, halves, &self.device, self.limit);
+        self.read(name, &mut |rows| match rows {
+            Weight::Dense { data, .. } => filling.push_dense(&data),
+            Weight::Quantized(matrix) => filling.push_packed(&matrix),
+        })
+        .await?;
+        Ok(filling.finish())
     }
 
-    async fn read(&mut self, name: &str) -> Result<Weight> {
-        let spec = self
-            .specs
-            .get(name)
-            .unwrap_or_else(|| panic!("{name} is not in the config's list of tensors"));
+    async fn dense(&mut self, name: &str) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        self.read(name, &mut |rows| match rows {
+            Weight::Dense { data, .. } => values.extend(data),
+            Weight::Quantized(_) => unreachable!("{name} is a vector: never stored in blocks"),
+        })
+        .await?;
+        Ok(values)
+    }
+
+    async fn read(&mut self, name: &str, take: &mut dyn FnMut(Weight)) -> Result<()> {
+        let spec = self.spec(name);
         let precision = spec.precision(self.precisions.vision, self.precisions.language);
-        let weight = self.checkpoint.weight(name, precision).await?;
-        self.done += count(spec);
+        let values = count(spec);
+        self.checkpoint.rows(name, precision, take).await?;
+        self.done += values;
         (self.progress)(self.done, self.total);
-        Ok(weight)
+        Ok(())
+    }
+
+    fn spec(&self, name: &str) -> &TensorSpec {
+        let spec = self.specs.get(name);
+        spec.unwrap_or_else(|| panic!("{name} is not in the config's list of tensors"))
     }
 }
 

@@ -125,7 +125,6 @@ impl QuantizedMatrix {
     /// Quantizes a dense row-major `[rows, cols]` matrix of finite values.
     pub fn quantize(kind: QuantKind, rows: usize, cols: usize, dense: &[f32]) -> Self {
         let mut matrix = Self::empty(kind, cols);
-        matrix.reserve(rows);
         matrix.push_rows(dense);
         assert_eq!(matrix.rows, rows, "dense data must be [{rows}, {cols}]");
         matrix
@@ -146,11 +145,11 @@ impl QuantizedMatrix {
         }
     }
 
-    /// Makes room for exactly `rows` more rows.
-    pub fn reserve(&mut self, rows: usize) {
-        self.words
-            .reserve_exact(rows * (self.cols / self.kind.elements_per_word()));
-        self.scales.reserve_exact(rows * (self.cols / BLOCK));
+    /// Appends the rows of another matrix of this kind and width.
+    pub(crate) fn append(&mut self, rows: Self) {
+        self.words.extend(rows.words);
+        self.scales.extend(rows.scales);
+        self.rows += rows.rows;
     }
 
     /// Quantizes whole rows, row-major `[n, cols]`, and appends them: a large matrix need never be dense in memory.
@@ -161,6 +160,9 @@ impl QuantizedMatrix {
             dense.len(),
             self.cols
         );
+        self.words
+            .reserve(dense.len() / self.kind.elements_per_word());
+        self.scales.reserve(dense.len() / BLOCK);
         for block in dense.chunks_exact(BLOCK) {
             let scale = match self.kind {
                 QuantKind::Q8 => push_q8(block, &mut self.words),

@@ -18,10 +18,10 @@ use sha2::{Digest, Sha256};
 
 /// Largest difference allowed, as a fraction of the reference's largest magnitude. On the GPU rounding costs about 2e-6, and a
 /// GELU by tanh in place of erf would show as 1e-4; the CPU's attention is computed in integers of 13 bits and a sign.
-fn tolerance(device: DeviceChoice) -> f64 {
-    match device {
-        DeviceChoice::Cpu => 1e-3,
-        _ => 5e-5,
+fn tolerance(compute: &Compute) -> f64 {
+    match compute.adapter {
+        None => 1e-3,
+        Some(_) => 5e-5,
     }
 }
 const COSINE: f64 = 0.99999;
@@ -129,13 +129,13 @@ fn cases() -> Vec<Case> {
 
 fn run(
     case: &Case,
-    device: DeviceChoice,
+    compute: &Compute,
     precision: Precision,
     max_tokens: usize,
 ) -> Result<Trace, String> {
     let request = TraceRequest {
         checkpoint: case.open()?,
-        device,
+        compute: compute.clone(),
         precision,
         image: fs::read(case.folder.join(&case.facts.image)).map_err(|error| error.to_string())?,
         prompt: case.facts.prompt.clone(),
@@ -317,13 +317,13 @@ impl Case {
         self.row(stage, 1.0, f64::NAN, fault)
     }
 
-    fn compare(&self, device: DeviceChoice) -> Vec<Row> {
-        let trace = match run(self, device, Precision::F32, self.facts.max_tokens) {
+    fn compare(&self, compute: &Compute) -> Vec<Row> {
+        let trace = match run(self, compute, Precision::F32, self.facts.max_tokens) {
             Ok(trace) => trace,
             Err(error) => return vec![self.row("run", f64::NAN, f64::NAN, error)],
         };
         let floats = |stage, shape: &[usize], actual: &[f32]| {
-            self.compare_floats(tolerance(device), stage, (shape, actual))
+            self.compare_floats(tolerance(compute), stage, (shape, actual))
         };
         vec![
             floats("pixel_values", &trace.pixel_values.0, &trace.pixel_values.1),
@@ -335,13 +335,13 @@ impl Case {
         ]
     }
 
-    fn compare_quantized(&self, device: DeviceChoice, precision: Precision) -> Row {
+    fn compare_quantized(&self, compute: &Compute, precision: Precision) -> Row {
         let (kind, stage) = if precision == Precision::Q8 {
             ("q8", "logits q8")
         } else {
             ("q4", "logits q4")
         };
-        let trace = match run(self, device, precision, 1) {
+        let trace = match run(self, compute, precision, 1) {
             Ok(trace) => trace,
             Err(error) => return self.row(stage, f64::NAN, f64::NAN, error),
         };
@@ -397,7 +397,7 @@ fn judge(title: &str, rows: &[Row]) {
 fn every_stage_agrees_on_the_cpu() {
     let rows: Vec<Row> = cases()
         .iter()
-        .flat_map(|case| case.compare(DeviceChoice::Cpu))
+        .flat_map(|case| case.compare(&Compute::cpu()))
         .collect();
     judge("transformers and the CPU device, f32 weights", &rows);
 }
@@ -409,7 +409,7 @@ fn every_stage_of_gguf_pairs_agrees_on_the_cpu() {
     let mut pairs = cases();
     pairs.retain(|case| root.join(&case.name).is_dir());
     assert!(pairs.len() >= 5, "only {} pairs", pairs.len());
-    let compare = |case| Case { gguf: true, ..case }.compare(DeviceChoice::Cpu);
+    let compare = |case| Case { gguf: true, ..case }.compare(&Compute::cpu());
     let rows: Vec<Row> = pairs.into_iter().flat_map(compare).collect();
     judge("transformers and GGUF pairs on the CPU device", &rows);
 }
@@ -417,11 +417,8 @@ fn every_stage_of_gguf_pairs_agrees_on_the_cpu() {
 /// Fails where there is no adapter; a software adapter will do.
 #[test]
 fn every_stage_agrees_on_the_gpu() {
-    on_every_kernel(|kernels| {
-        let rows: Vec<Row> = cases()
-            .iter()
-            .flat_map(|case| case.compare(DeviceChoice::Gpu))
-            .collect();
+    on_every_kernel(|gpu, kernels| {
+        let rows: Vec<Row> = cases().iter().flat_map(|case| case.compare(gpu)).collect();
         judge(
             &format!("transformers and the GPU device, f32 weights, {kernels}"),
             &rows,
@@ -435,7 +432,7 @@ fn quantized_weights_keep_the_logits_on_the_cpu() {
     let cases = cases();
     let rows: Vec<Row> = cases
         .iter()
-        .flat_map(|case| precisions.map(|p| case.compare_quantized(DeviceChoice::Cpu, p)))
+        .flat_map(|case| precisions.map(|p| case.compare_quantized(&Compute::cpu(), p)))
         .collect();
     judge("transformers and the CPU device, quantized weights", &rows);
 }
@@ -445,10 +442,10 @@ fn quantized_weights_keep_the_logits_on_the_cpu() {
 fn quantized_weights_keep_the_logits_on_the_gpu() {
     let precisions = [Precision::Q8, Precision::Q4];
     let cases = cases();
-    on_every_kernel(|kernels| {
+    on_every_kernel(|gpu, kernels| {
         let rows: Vec<Row> = cases
             .iter()
-            .flat_map(|case| precisions.map(|p| case.compare_quantized(DeviceChoice::Gpu, p)))
+            .flat_map(|case| precisions.map(|p| case.compare_quantized(gpu, p)))
             .collect();
         judge(
             &format!("transformers and the GPU device, quantized weights, {kernels}"),
@@ -457,13 +454,48 @@ fn quantized_weights_keep_the_logits_on_the_gpu() {
     });
 }
 
+/// A device whose buffers hold a few dozen rows: every matrix is cut, the vocabulary's into many blocks.
+fn short_of_buffers(compute: &Compute) -> Compute {
+    let mut compute = compute.clone();
+    compute.limits.tensor = 8 << 10;
+    compute
+}
+
+#[test]
+fn matrices_above_the_limit_of_a_buffer_agree_on_the_cpu() {
+    let compute = short_of_buffers(&Compute::cpu());
+    let rows: Vec<Row> = cases()
+        .iter()
+        .flat_map(|case| case.compare(&compute))
+        .collect();
+    judge("transformers and the CPU device, small buffers", &rows);
+}
+
+/// Fails where there is no adapter; a software adapter will do.
+#[test]
+fn matrices_above_the_limit_of_a_buffer_agree_on_the_gpu() {
+    on_every_kernel(|gpu, kernels| {
+        let compute = short_of_buffers(gpu);
+        let compare = |case: &Case| {
+            let mut rows = case.compare(&compute);
+            rows.push(case.compare_quantized(&compute, Precision::Q4));
+            rows
+        };
+        let rows: Vec<Row> = cases().iter().flat_map(compare).collect();
+        judge(
+            &format!("transformers and the GPU device, small buffers, {kernels}"),
+            &rows,
+        );
+    });
+}
+
 /// Runs `work` with the products' kernels for GPUs, then with those for software adapters; one test at a time.
-fn on_every_kernel(work: impl Fn(&str)) {
+fn on_every_kernel(work: impl Fn(&Compute, &str)) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    pollster::block_on(Compute::open(DeviceChoice::Gpu)).expect("a device to test on");
+    let gpu = pollster::block_on(Compute::open(DeviceChoice::Gpu)).expect("a device to test on");
     for (avoid, kernels) in [(false, "workgroup memory"), (true, "registers")] {
         avoid_barriers(avoid);
-        work(kernels);
+        work(&gpu, kernels);
     }
 }

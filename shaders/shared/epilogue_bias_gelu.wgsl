@@ -1,4 +1,4 @@
-// gelu(. + bias [cols]), the exact (erf) form.
+// gelu(. + bias [width]), the exact (erf) form.
 @group(0) @binding(EPILOGUE) var<storage, read_write> bias: array<f32>;
 
 // erfc(t) for t >= 0 by the rational Chebyshev fit of Numerical Recipes 6.2 (erfccheb's short form): relative error < 1.2e-7.

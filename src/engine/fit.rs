@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Limits;
 use crate::language::cache::KvCache;
 use crate::nn::Precisions;
+use crate::quant::BLOCK;
 use crate::weights::Checkpoint;
 
 /// Tokens of question and answer that a page is expected to need beside its own.
@@ -93,7 +94,7 @@ impl Fit {
     /// Weighs `checkpoint` against `limits`.
     pub fn of(checkpoint: &Checkpoint, precisions: Precisions, limits: Limits, usage: Use) -> Self {
         let config = checkpoint.config();
-        let (weights, largest) = weights(checkpoint, precisions);
+        let weights = weights(checkpoint, precisions);
         let tiles = usage.tiles.unwrap_or(config.tiling.max_tiles);
         let context = usage.context.unwrap_or_else(|| context(config, tiles));
         let need = |tiles, context| Need {
@@ -108,18 +109,7 @@ impl Fit {
             let room = self::context(config, tiles).min(context);
             fits(&need(tiles, room))
         });
-        let (verdict, reason, advice) = if largest.1 > limits.tensor {
-            (
-                Verdict::No,
-                format!(
-                    "{} takes {} in one buffer, this device allows {}",
-                    largest.0,
-                    megabytes(largest.1),
-                    megabytes(limits.tensor)
-                ),
-                "take a smaller model".to_owned(),
-            )
-        } else if fits(&wanted) {
+        let (verdict, reason, advice) = if fits(&wanted) {
             (Verdict::Fits, String::new(), String::new())
         } else {
             let reason = format!(
@@ -167,25 +157,18 @@ impl Fit {
     }
 }
 
-/// Bytes of encoder with projector, and of the decoder; and the largest single buffer with its tensor.
-fn weights(checkpoint: &Checkpoint, precisions: Precisions) -> ([u64; 2], (String, u64)) {
-    let (mut parts, mut largest) = ([0, 0], (String::new(), 0));
+/// Bytes of encoder with projector, and of the decoder.
+fn weights(checkpoint: &Checkpoint, precisions: Precisions) -> [u64; 2] {
+    let mut parts = [0, 0];
     for spec in checkpoint.config().tensors() {
         let count: u64 = spec.shape.iter().map(|&dim| dim as u64).product();
-        let (bytes, buffer) = match checkpoint.layout(&spec, precisions.vision, precisions.language)
-        {
-            None => (4 * count, 4 * count),
-            Some(kind) => (
-                count / crate::quant::BLOCK as u64 * kind.bytes_per_block() as u64,
-                count / kind.elements_per_word() as u64 * 4,
-            ),
-        };
-        parts[usize::from(spec.part == Part::Language)] += bytes;
-        if buffer > largest.1 {
-            largest = (spec.name, buffer);
-        }
+        parts[usize::from(spec.part == Part::Language)] +=
+            match checkpoint.layout(&spec, precisions.vision, precisions.language) {
+                None => 4 * count,
+                Some(kind) => count / BLOCK as u64 * kind.bytes_per_block() as u64,
+            };
     }
-    (parts, largest)
+    parts
 }
 
 /// Positions that a page of `tiles` and a question need.

@@ -47,7 +47,7 @@ pub enum Parts {
 }
 
 impl Model {
-    /// Brings a checkpoint's weights to the device, one tensor at a time; `progress` is told (done, total) weights.
+    /// Brings a checkpoint's weights to the device, some rows at a time; `progress` is told (done, total) weights.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Model {
     ) -> Result<Self> {
         let config = checkpoint.config().clone();
         let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer().await?)?;
-        let mut loader = Loader::new(checkpoint, precisions, &compute.device, progress);
+        let mut loader = Loader::new(checkpoint, precisions, &compute, progress);
         let eyes = match config.sees() {
             true => Some((
                 VisionEncoder::load(&config.vision, &mut loader).await?,

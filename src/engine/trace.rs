@@ -8,7 +8,7 @@ use super::model::Model;
 use super::session::{Session, tiling};
 use crate::chat::{Message, Part, Role, prompt};
 use crate::error::{Error, Result};
-use crate::gpu::{Compute, DeviceChoice};
+use crate::gpu::Compute;
 use crate::kernels::launch::read;
 use crate::kernels::{rows, stack};
 use crate::nn::Precisions;
@@ -21,7 +21,7 @@ pub struct TraceRequest {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
     /// Where to run.
-    pub device: DeviceChoice,
+    pub compute: Compute,
     /// How to hold the weights; a pack keeps its own.
     pub precision: Precision,
     /// The picture file's bytes. Its EXIF orientation is not applied, as in the reference.
@@ -61,10 +61,9 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
     if !request.checkpoint.config().sees() {
         return Err(Error::NoEncoder);
     }
-    let compute = Compute::open(request.device).await?;
     let model = Model::load(
         &request.checkpoint,
-        compute,
+        request.compute,
         Precisions::all(request.precision),
         &mut |_, _| {},
     )

@@ -6,7 +6,7 @@ use bytemuck::NoUninit;
 use super::launch::{
     Fragment, Launch, Shader, cpu, elements, fragment, grid, is_gpu, upload, upload_words,
 };
-use super::product::Matrix;
+use super::product::{Block, Matrix};
 use super::{GRID, WORKGROUP};
 
 /// Where an input row comes from.
@@ -20,12 +20,16 @@ pub enum Source {
 
 /// Source words from here on name visual rows.
 const VISUAL: u32 = 1 << 31;
+/// The source word of a row that another block of the table has.
+const NONE: u32 = u32::MAX;
 
 impl Source {
-    fn word(self) -> u32 {
+    /// Where the shader finds the row, if it is to come from this block of the table; visual rows come with the first.
+    fn word(self, block: &Block) -> u32 {
         match self {
-            Self::Token(id) => id,
-            Self::Visual(row) => VISUAL + row,
+            Self::Token(id) if block.holds(id as usize) => id - block.first as u32,
+            Self::Visual(row) if block.first == 0 => VISUAL + row,
+            _ => NONE,
         }
     }
 }
@@ -41,6 +45,7 @@ pub(super) fn shader(weights: Fragment) -> Shader {
     Shader::new(&[GRID, weights, fragment!("embed")])
         .constant("WORKGROUP", WORKGROUP)
         .constant("VISUAL", VISUAL as usize)
+        .constant("NONE", NONE as usize)
         .constant("WEIGHTS", 3)
 }
 
@@ -67,22 +72,26 @@ pub fn embed(
     }
     let rows = sources.len();
     if is_gpu(device) {
-        let words = upload_words(sources.iter().map(|source| source.word()).collect(), device);
         let params = Params {
             rows: rows as u32,
             width: width as u32,
         };
-        let launch = Launch::new(shader(table.fragment())).ints(&words);
-        let launch = match visual {
-            Some(visual) => launch.tensor(visual),
-            None => launch.output([1, 4]),
+        let mut out: Option<Tensor<2>> = None;
+        for block in table.blocks() {
+            let words = sources.iter().map(|source| source.word(block)).collect();
+            let launch = Launch::new(shader(table.fragment())).ints(&upload_words(words, device));
+            let launch = match visual {
+                Some(visual) => launch.tensor(visual),
+                None => launch.output([1, 4]),
+            };
+            let launch = match &out {
+                Some(out) => launch.tensor(out),
+                None => launch.output([rows, width]),
+            };
+            let workgroups = grid((rows * width.div_ceil(16)).div_ceil(WORKGROUP));
+            out = Some(block.bind(launch).run_into(&params, workgroups, 2));
         }
-        .output([rows, width]);
-        return table.bind(launch).run_into(
-            &params,
-            grid((rows * width.div_ceil(16)).div_ceil(WORKGROUP)),
-            2,
-        );
+        return out.expect("a table has rows");
     }
     let tokens = sources.iter().filter_map(|source| match source {
         Source::Token(id) => Some(*id as usize),

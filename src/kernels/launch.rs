@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::flex::FlexTensor;
-use burn::backend::{Cube, Flex};
-use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
+use burn::backend::{Cube, CubeDevice, DispatchDevice, Flex};
+use burn::tensor::{Bytes, DType, Device, Int, Shape, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 use bytemuck::{NoUninit, Pod};
 use cubecl::ir::metadata::Info;
@@ -141,7 +141,7 @@ pub(crate) fn on_gpu<const D: usize>(tensor: &Tensor<D>) -> bool {
 
 /// True for a GPU device.
 pub(crate) fn is_gpu(device: &Device) -> bool {
-    matches!(device.as_dispatch(), burn::backend::DispatchDevice::Cube(_))
+    matches!(device.as_dispatch(), DispatchDevice::Cube(_))
 }
 
 /// One dispatch being put together.
@@ -321,7 +321,11 @@ pub(crate) fn grid(count: usize) -> [usize; 3] {
 /// Uploads 32-bit words (ids, packed weights, packed pixels).
 pub(crate) fn upload_words(words: Vec<u32>, device: &Device) -> Tensor<1, Int> {
     let len = words.len();
-    Tensor::from_data(TensorData::new(words, [len]), (device, DType::U32))
+    let data = TensorData::new(words, [len]);
+    match device.as_dispatch() {
+        DispatchDevice::Cube(device) => Tensor::from_primitive::<Cube>(place(data, device)),
+        _ => Tensor::from_primitive::<Flex>(FlexTensor::from_data(data)),
+    }
 }
 
 /// Uploads floats.
@@ -330,7 +334,59 @@ pub(crate) fn upload<const D: usize>(
     shape: [usize; D],
     device: &Device,
 ) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(data, shape), device)
+    let data = TensorData::new(data, shape);
+    match device.as_dispatch() {
+        DispatchDevice::Cube(device) => Tensor::from_primitive::<Cube>(place(data, device)),
+        _ => Tensor::from_primitive::<Flex>(FlexTensor::from_data(data)),
+    }
+}
+
+/// Beside Burn's own way, which brings all that quantized tensors need.
+fn place(data: TensorData, device: &CubeDevice) -> CubeTensor {
+    let (bytes, shape, dtype) = data.into_parts();
+    let client = device.client();
+    let handle = client.create(bytes);
+    CubeTensor::new_contiguous(client, device.clone(), shape, handle, dtype)
+}
+
+/// Writes words over those from `at` on of a tensor that nothing else holds.
+pub(crate) fn fill_words(tensor: &mut Tensor<1, Int>, at: usize, words: &[u32]) {
+    if is_gpu(&tensor.device()) {
+        let primitive = tensor.clone().try_into_primitive::<Cube>();
+        write(&primitive.expect("a tensor on the GPU"), at, words);
+        return;
+    }
+    let empty = Tensor::empty([0], (&tensor.device(), DType::U32));
+    let mut primitive = std::mem::replace(tensor, empty)
+        .try_into_primitive::<Flex>()
+        .expect("a tensor on the CPU");
+    primitive.storage_mut::<u32>()[at..at + words.len()].copy_from_slice(words);
+    *tensor = Tensor::from_primitive::<Flex>(primitive);
+}
+
+/// Writes floats over those from `at` on of a tensor that nothing else holds.
+pub(crate) fn fill(tensor: &mut Tensor<2>, at: usize, values: &[f32]) {
+    if on_gpu(tensor) {
+        let primitive = tensor.clone().try_into_primitive::<Cube>();
+        write(&primitive.expect("a tensor on the GPU"), at, values);
+        return;
+    }
+    edit(tensor, |all| {
+        all[at..at + values.len()].copy_from_slice(values);
+    });
+}
+
+/// Writes 32-bit values over those from `at` on, at once: the runtime keeps a copy of what it has not handed over.
+fn write<E: NoUninit>(tensor: &CubeTensor, at: usize, values: &[E]) {
+    let bytes: &[u8] = bytemuck::cast_slice(values);
+    let start = at as u64 * 4;
+    let rest = tensor.handle.size_in_used() - start - bytes.len() as u64;
+    let part = tensor.handle.clone().offset_start(start).offset_end(rest);
+    tensor
+        .client
+        .write(&part, Bytes::from_bytes_vec(bytes.to_vec()));
+    // A failed device is reported where a result is read.
+    let _ = tensor.client.flush();
 }
 
 /// A float tensor whose elements are whatever was there before on a GPU, 0 on the CPU: to be written before it is read.

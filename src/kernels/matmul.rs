@@ -21,8 +21,10 @@ pub fn matmul(
     weights: &Matrix,
     epilogue: Epilogue<'_>,
 ) -> Tensor<2> {
-    let columns = tile_columns(weights.dims()[0], epilogue, PAIR);
-    let grid = [columns.div_ceil(TILE), x.dims()[0].div_ceil(TILE), 1];
+    let grid = |cols| {
+        let columns = tile_columns(cols, epilogue, PAIR);
+        [columns.div_ceil(TILE), x.dims()[0].div_ceil(TILE), 1]
+    };
     let shader = shader(&Parts::new(weights, prologue, epilogue));
-    product::launch(shader, x, prologue, weights, epilogue, grid)
+    product::launch(&shader, x, prologue, weights, epilogue, grid)
 }

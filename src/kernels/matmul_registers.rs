@@ -24,12 +24,14 @@ pub fn matmul_registers(
     epilogue: Epilogue<'_>,
 ) -> Tensor<2> {
     let rows = if x.dims()[0] == 1 { 1 } else { ROWS };
-    let columns = tile_columns(weights.dims()[0], epilogue, PAIR);
-    let grid = [
-        columns.div_ceil(COLUMNS * WORKGROUP),
-        x.dims()[0].div_ceil(rows),
-        1,
-    ];
+    let grid = |cols| {
+        let columns = tile_columns(cols, epilogue, PAIR);
+        [
+            columns.div_ceil(COLUMNS * WORKGROUP),
+            x.dims()[0].div_ceil(rows),
+            1,
+        ]
+    };
     let shader = shader(rows, &Parts::new(weights, prologue, epilogue));
-    product::launch(shader, x, prologue, weights, epilogue, grid)
+    product::launch(&shader, x, prologue, weights, epilogue, grid)
 }

@@ -26,8 +26,7 @@ pub fn matvec(
         "matvec: {} rows after {prologue:?}",
         x.dims()[0]
     );
-    let columns = tile_columns(weights.dims()[0], epilogue, PAIR);
     let shader = shader(&Parts::new(weights, prologue, epilogue));
-    let grid = grid(columns.div_ceil(COLUMNS));
-    product::launch(shader, x, prologue, weights, epilogue, grid)
+    let grid = |cols| grid(tile_columns(cols, epilogue, PAIR).div_ceil(COLUMNS));
+    product::launch(&shader, x, prologue, weights, epilogue, grid)
 }

@@ -47,7 +47,7 @@ pub use normalise::normalise;
 pub use patches::patches;
 pub use pixel_shuffle::pixel_shuffle;
 pub use positions::positions;
-pub use product::{Epilogue, Matrix, Prologue, product};
+pub use product::{Epilogue, Filling, Matrix, Prologue, product};
 pub use qk_norm::qk_norm;
 pub use resize::resize;
 pub use rms_norm::rms_norm;

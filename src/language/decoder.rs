@@ -63,7 +63,7 @@ impl Decoder {
                 qk_norms,
                 o_proj: loader.linear(&name("attn.o_proj"), false).await?,
                 mlp_norm: loader.norm(&name("mlp_norm"), false, config.eps).await?,
-                gate_up: loader.linear(&name("mlp.gate_up"), false).await?,
+                gate_up: loader.gate_up(&name("mlp.gate_up")).await?,
                 down: loader.linear(&name("mlp.down"), false).await?,
             });
         }

@@ -216,66 +216,107 @@ impl Checkpoint {
             .take()
     }
 
-    /// Reads one canonical tensor of [`ModelConfig::tensors`]. It is converted to `precision`, or to the nearest this
-    /// tensor can have, unless it is stored so; a pack hands out what it stores. In the order of that list every stored byte
-    /// is read once.
+    /// Reads one canonical tensor of [`ModelConfig::tensors`] as a whole; see [`Self::rows`].
     pub async fn weight(&self, name: &str, precision: Precision) -> Result<Weight> {
+        let mut whole: Option<Weight> = None;
+        let take = &mut |rows| match &mut whole {
+            Some(weight) => weight.append(rows),
+            None => whole = Some(rows),
+        };
+        self.rows(name, precision, take).await?;
+        whole.ok_or_else(|| Error::MissingTensor {
+            tensor: name.into(),
+        })
+    }
+
+    /// Reads one canonical tensor of [`ModelConfig::tensors`] and hands it to `take` some whole rows at a time, in order:
+    /// no more than a few MB of it are in memory here. It is converted to `precision`, or to the nearest this tensor can
+    /// have, unless it is stored so; a pack hands out what it stores. In the order of that list every stored byte is read
+    /// once.
+    pub async fn rows(
+        &self,
+        name: &str,
+        precision: Precision,
+        take: &mut dyn FnMut(Weight),
+    ) -> Result<()> {
         let spec = self.specs.get(name).ok_or_else(|| Error::MissingTensor {
             tensor: name.into(),
         })?;
-        let (weight, bytes) = match &self.store {
+        let stored = spec.storable(precision);
+        let bytes = match &self.store {
             Store::Folder(import) => {
                 let recipe = &import.recipes[name];
-                let stored = spec.storable(precision);
-                let mut weight = Weight::empty(spec, stored.quant());
-                weight.reserve(spec.shape[0]);
-                let mut finite = true;
-                let sink = |dtype: Dtype, rows: &[u8]| {
-                    finite &= weight.push_stored(dtype, rows, stored == Precision::F16);
+                let mut kept = self.take_kept();
+                let mut at = 0;
+                let sink = async |dtype: Dtype, bytes: &[u8]| {
+                    let mut rows = Weight::empty(spec, stored.quant());
+                    if !rows.push_stored(dtype, bytes, stored == Precision::F16) {
+                        return Err(Error::NotFinite {
+                            tensor: name.into(),
+                        });
+                    }
+                    if let Some(writer) = &mut kept {
+                        writer.add(spec, at, &rows, stored).await?;
+                    }
+                    at += rows.rows();
+                    take(rows);
+                    Ok(())
                 };
                 recipe.read(&self.source, &import.tensors, sink).await?;
-                if !finite {
-                    return Err(Error::NotFinite {
-                        tensor: name.into(),
-                    });
-                }
-                if let Some(mut writer) = self.take_kept() {
-                    writer.add(name, &weight, stored).await?;
-                    *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
-                }
-                (weight, recipe.bytes(&import.tensors))
+                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+                recipe.bytes(&import.tensors)
             }
-            Store::Pack(pack) => pack.weight(&self.source, spec).await?,
-            Store::Noise(..) => (Weight::noise(spec, spec.storable(precision)), 0),
+            Store::Pack(pack) => pack.rows(&self.source, spec, take).await?,
+            Store::Noise(..) => {
+                let mut random = fastrand::Rng::with_seed(name.len() as u64);
+                let (rows, step) = (spec.shape[0], slice(&spec.shape));
+                for at in (0..rows).step_by(step) {
+                    let count = step.min(rows - at);
+                    take(Weight::noise(spec, stored, count, &mut random));
+                }
+                0
+            }
         };
         self.read.fetch_add(bytes, Ordering::Relaxed);
-        Ok(weight)
+        Ok(())
     }
 }
 
+/// Values that are handed on at once: what bounds memory while a large tensor is read.
+const SLICE: usize = 2 << 20;
+
+/// Rows of a tensor of this shape that are handed on at once.
+fn slice(shape: &[usize]) -> usize {
+    (SLICE / shape[1..].iter().product::<usize>()).max(1)
+}
+
 impl Weight {
-    /// A weight of `spec`'s shape that has no rows yet.
+    /// Rows of `spec`'s tensor, none yet.
     fn empty(spec: &TensorSpec, kind: Option<QuantKind>) -> Self {
         match (kind, spec.shape.as_slice()) {
             (Some(kind), &[_, cols]) => Self::Quantized(QuantizedMatrix::empty(kind, cols)),
             (_, shape) => Self::Dense {
-                shape: shape.to_vec(),
+                shape: [&[0], &shape[1..]].concat(),
                 data: Vec::new(),
             },
         }
     }
 
-    /// Uniform noise of a variance that keeps activations at their size.
-    fn noise(spec: &TensorSpec, precision: Precision) -> Self {
-        let mut random = fastrand::Rng::with_seed(spec.name.len() as u64);
+    /// Rows of uniform noise of a variance that keeps activations at their size.
+    fn noise(
+        spec: &TensorSpec,
+        precision: Precision,
+        count: usize,
+        random: &mut fastrand::Rng,
+    ) -> Self {
         let cols = spec.shape[spec.shape.len() - 1];
         let span = (3.0 / cols as f32).sqrt();
         let mut weight = Self::empty(spec, precision.quant());
-        weight.reserve(spec.shape[0]);
         match &mut weight {
             Self::Dense { shape, data } => {
-                let count = shape.iter().product();
-                data.extend((0..count).map(|_| span * (2.0 * random.f32() - 1.0)));
+                shape[0] = count;
+                let values = shape.iter().product();
+                data.extend((0..values).map(|_| span * (2.0 * random.f32() - 1.0)));
             }
             Self::Quantized(matrix) => {
                 let row: Vec<f32> = (0..cols)
@@ -283,7 +324,7 @@ impl Weight {
                     .collect();
                 let mut rows = QuantizedMatrix::empty(matrix.kind, cols);
                 rows.push_rows(&row);
-                for _ in 0..spec.shape[0] {
+                for _ in 0..count {
                     random.shuffle(&mut rows.words);
                     matrix.words.extend_from_slice(&rows.words);
                     matrix.scales.extend_from_slice(&rows.scales);
@@ -294,13 +335,29 @@ impl Weight {
         weight
     }
 
-    /// Makes room for exactly `rows` more rows.
-    fn reserve(&mut self, rows: usize) {
+    /// How many rows there are.
+    fn rows(&self) -> usize {
         match self {
-            Self::Dense { shape, data } => {
-                data.reserve_exact(rows * shape[1..].iter().product::<usize>());
+            Self::Dense { shape, .. } => shape[0],
+            Self::Quantized(matrix) => matrix.rows,
+        }
+    }
+
+    /// Adds the rows of the same tensor that follow.
+    fn append(&mut self, rows: Self) {
+        match (self, rows) {
+            (
+                Self::Dense { shape, data },
+                Self::Dense {
+                    shape: more,
+                    data: values,
+                },
+            ) => {
+                shape[0] += more[0];
+                data.extend(values);
             }
-            Self::Quantized(matrix) => matrix.reserve(rows),
+            (Self::Quantized(matrix), Self::Quantized(rows)) => matrix.append(rows),
+            _ => unreachable!("a tensor is dense or in blocks"),
         }
     }
 
@@ -323,15 +380,14 @@ impl Weight {
     /// Appends whole rows; false if one of the values is not finite at this precision.
     fn push(&mut self, rows: &[f32], rounded: bool) -> bool {
         match self {
-            Self::Dense { data, .. } if rounded => {
-                data.extend(rows.iter().map(|&value| f16::from_f32(value).to_f32()));
-                data[data.len() - rows.len()..]
-                    .iter()
-                    .all(|value| value.is_finite())
-            }
-            Self::Dense { data, .. } => {
-                data.extend_from_slice(rows);
-                rows.iter().all(|value| value.is_finite())
+            Self::Dense { shape, data } => {
+                let before = data.len();
+                data.extend(rows.iter().map(|&value| match rounded {
+                    true => f16::from_f32(value).to_f32(),
+                    false => value,
+                }));
+                shape[0] += rows.len() / shape[1..].iter().product::<usize>();
+                data[before..].iter().all(|value| value.is_finite())
             }
             Self::Quantized(matrix) => {
                 matrix.push_rows(rows);

@@ -16,12 +16,12 @@ use half::f16;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Weight;
 use super::safetensors::{self, Dtype, Tensor, check_plain_name, elements};
 use super::source::Source;
+use super::{Weight, slice};
 use crate::config::{ModelConfig, TensorSpec};
 use crate::error::{Error, PackDefect, Result, TensorDefect};
-use crate::quant::{BLOCK, Precision, QuantKind};
+use crate::quant::{BLOCK, Precision, QuantKind, QuantizedMatrix};
 
 /// The file that makes a folder a pack.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -156,28 +156,30 @@ impl Pack {
         self.pieces[name][0].kind
     }
 
-    /// A tensor as it is stored, and the bytes that had to be read for it.
-    pub(super) async fn weight(&self, source: &Source, spec: &TensorSpec) -> Result<(Weight, u64)> {
+    /// Hands on the rows of a tensor as they are stored, and says how many bytes had to be read for it.
+    pub(super) async fn rows(
+        &self,
+        source: &Source,
+        spec: &TensorSpec,
+        take: &mut dyn FnMut(Weight),
+    ) -> Result<u64> {
         let pieces = &self.pieces[&spec.name];
-        let mut weight = Weight::empty(spec, pieces[0].kind);
-        // Room at once, since growing copies; but not for more than the shards could hold at half a byte an element.
-        let stored: u64 = self
-            .manifest
-            .shards
-            .iter()
-            .map(|shard| shard.file.size)
-            .sum();
-        if spec.shape.iter().map(|&dim| dim as u64).product::<u64>() / 2 <= stored {
-            weight.reserve(spec.shape[0]);
-        }
+        // Who takes the first rows makes room for all: not for more than the shards could hold at half a byte an element.
+        let shards = self.manifest.shards.iter();
+        let stored: u64 = shards.map(|shard| shard.file.size).sum();
+        let holds = spec.shape.iter().map(|&dim| dim as u64).product::<u64>() / 2 <= stored;
         let (mut rows, mut read) = (0, 0);
         for piece in pieces {
             let (held, bytes) = self.shard(source, piece.shard).await?;
             read += bytes;
-            rows += held.append(piece, spec, spec.shape[0] - rows, &mut weight)?;
+            rows += held.hand_on(piece, spec, spec.shape[0] - rows, &mut |rows| {
+                if holds {
+                    take(rows);
+                }
+            })?;
         }
         match rows == spec.shape[0] {
-            true => Ok((weight, read)),
+            true => Ok(read),
             false => Err(Error::MissingTensor {
                 tensor: part(&spec.name, pieces.len()),
             }),
@@ -263,68 +265,62 @@ impl File {
 }
 
 impl Held {
-    /// Appends a piece of at most `room` rows to `weight` and says how many it had.
-    fn append(
+    /// Hands on a piece of at most `room` rows, some at a time, and says how many it had.
+    fn hand_on(
         &self,
         piece: &Piece,
         spec: &TensorSpec,
         room: usize,
-        weight: &mut Weight,
+        take: &mut dyn FnMut(Weight),
     ) -> Result<usize> {
         let rows = |tensor: &Tensor| {
-            tensor
-                .shape
-                .first()
-                .map_or(0, |&n| n.min(room as u64) as usize)
+            let first = tensor.shape.first();
+            first.map_or(0, |&n| n.min(room as u64) as usize)
         };
-        let (rows, finite) = match (&mut *weight, piece.kind) {
-            (Weight::Quantized(matrix), Some(kind)) => {
-                let (words, scale) = (
-                    format!("{}.{}", piece.stem, kind.suffix()),
-                    format!("{}.{SCALE}", piece.stem),
-                );
-                let rows = rows(&self.tensors[&words]);
-                let words = self.read(
-                    &words,
-                    &[Dtype::U32],
-                    &[rows, matrix.cols / kind.elements_per_word()],
-                )?;
-                let scales = self.read(&scale, &[Dtype::F16], &[rows, matrix.cols / BLOCK])?;
-                matrix.reserve(rows);
-                matrix.rows += rows;
-                matrix.words.extend(elements(words).map(u32::from_le_bytes));
-                let before = matrix.scales.len();
-                matrix
-                    .scales
-                    .extend(elements(scales).map(f16::from_le_bytes));
-                (
-                    rows,
-                    matrix.scales[before..]
-                        .iter()
-                        .all(|scale| scale.is_finite()),
-                )
+        let mut give = |weight: Weight, finite: bool| match finite {
+            true => {
+                take(weight);
+                Ok(())
             }
-            (weight, _) => {
-                let tensor = &self.tensors[&piece.stem];
-                let rows = rows(tensor);
-                let bytes = self.read(
-                    &piece.stem,
-                    &[Dtype::F32, Dtype::F16],
-                    &[&[rows], &spec.shape[1..]].concat(),
-                )?;
-                let mut values = Vec::new();
-                tensor.dtype.widen(bytes, &mut values);
-                weight.reserve(rows);
-                (rows, weight.push(&values, false))
-            }
-        };
-        if finite {
-            Ok(rows)
-        } else {
-            Err(Error::NotFinite {
+            false => Err(Error::NotFinite {
                 tensor: spec.name.clone(),
-            })
+            }),
+        };
+        let step = slice(&spec.shape);
+        let Some(kind) = piece.kind else {
+            let tensor = &self.tensors[&piece.stem];
+            let rows = rows(tensor);
+            let shape = [&[rows], &spec.shape[1..]].concat();
+            let bytes = self.read(&piece.stem, &[Dtype::F32, Dtype::F16], &shape)?;
+            for bytes in bytes.chunks((bytes.len() / rows.max(1) * step).max(1)) {
+                let mut weight = Weight::empty(spec, None);
+                let finite = weight.push_stored(tensor.dtype, bytes, false);
+                give(weight, finite)?;
+            }
+            return Ok(rows);
+        };
+        let cols = spec.shape[1];
+        let (words, scale) = (
+            format!("{}.{}", piece.stem, kind.suffix()),
+            format!("{}.{SCALE}", piece.stem),
+        );
+        let rows = rows(&self.tensors[&words]);
+        let (row_words, row_scales) = (cols / kind.elements_per_word(), cols / BLOCK);
+        let words = self.read(&words, &[Dtype::U32], &[rows, row_words])?;
+        let scales = self.read(&scale, &[Dtype::F16], &[rows, row_scales])?;
+        let slices = scales.chunks(2 * row_scales * step);
+        for (words, scales) in words.chunks(4 * row_words * step).zip(slices) {
+            let matrix = QuantizedMatrix {
+                kind,
+                rows: scales.len() / (2 * row_scales),
+                cols,
+                words: elements(words).map(u32::from_le_bytes).collect(),
+                scales: elements(scales).map(f16::from_le_bytes).collect(),
+            };
+            let finite = matrix.scales.iter().all(|scale| scale.is_finite());
+            give(Weight::Quantized(matrix), finite)?;
         }
+        Ok(rows)
     }
 
     /// The bytes of a tensor that has one of these dtypes and this shape.

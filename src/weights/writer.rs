@@ -1,5 +1,7 @@
 //! Writing packs, a shard at a time.
 
+use std::ops::Range;
+
 use ::safetensors::Dtype;
 use ::safetensors::tensor::TensorView;
 use half::f16;
@@ -8,7 +10,7 @@ use super::Weight;
 use super::import::TOKENIZER;
 use super::pack::{FORMAT, File, MANIFEST, Manifest, SCALE, Shard, part};
 use super::sink::Sink;
-use crate::config::ModelConfig;
+use crate::config::{ModelConfig, TensorSpec};
 use crate::error::Result;
 use crate::quant::{BLOCK, Precision};
 
@@ -40,18 +42,20 @@ pub async fn write_pack(
     let before = checkpoint.bytes_read();
     for spec in checkpoint.config().tensors() {
         let precision = spec.precision(vision, language);
-        checkpoint.weight(&spec.name, precision).await?;
+        checkpoint.rows(&spec.name, precision, &mut |_| ()).await?;
         progress(checkpoint.bytes_read() - before, checkpoint.bytes());
     }
     checkpoint.finish(name).await
 }
 
-/// A tensor as it will be stored.
+/// A tensor as it will be stored, once all its bytes are there.
 #[derive(Debug)]
 struct Stored {
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
+    /// Bytes in all.
+    size: usize,
     bytes: Vec<u8>,
 }
 
@@ -80,32 +84,43 @@ impl Writer {
         }
     }
 
-    /// Adds a weight, cut by rows where no shard could hold it.
+    /// Adds rows of a tensor, those from `at` on; it is cut by rows where no shard could hold it. A tensor's rows come in
+    /// order, and all of them before those of the next.
     pub(super) async fn add(
         &mut self,
-        name: &str,
-        weight: &Weight,
+        spec: &TensorSpec,
+        at: usize,
+        rows: &Weight,
         precision: Precision,
     ) -> Result<()> {
-        let (rows, row_bytes) = match weight {
-            Weight::Dense { shape, data } => (shape[0], size_of_val(data.as_slice()) / shape[0]),
-            Weight::Quantized(matrix) => (matrix.rows, matrix.bytes() / matrix.rows),
+        let all = spec.shape[0];
+        let columns: usize = spec.shape[1..].iter().product();
+        let row_bytes = match rows {
+            Weight::Dense { .. } => columns * size_of::<f32>(),
+            Weight::Quantized(matrix) => columns / BLOCK * matrix.kind.bytes_per_block(),
         };
         let step = (self.limit / row_bytes).max(1);
-        for (i, start) in (0..rows).step_by(step).enumerate() {
-            let end = (start + step).min(rows);
-            let stem = if rows > step {
-                part(name, i)
-            } else {
-                name.to_owned()
-            };
-            let pieces = cut(stem, weight, precision, start, end);
-            let size: usize = pieces.iter().map(|piece| piece.bytes.len()).sum();
-            if self.size + size > self.limit {
-                self.flush().await?;
+        let end = at + rows.rows();
+        let mut next = at;
+        while next < end {
+            let first = next / step * step;
+            let count = step.min(all - first);
+            if next == first {
+                let stem = match all > step {
+                    true => part(&spec.name, first / step),
+                    false => spec.name.clone(),
+                };
+                let begun = begin(stem, rows, spec, precision, count);
+                let size: usize = begun.iter().map(|stored| stored.size).sum();
+                if self.size + size > self.limit {
+                    self.flush().await?;
+                }
+                self.size += size;
+                self.stored.extend(begun);
             }
-            self.size += size;
-            self.stored.extend(pieces);
+            let until = end.min(first + count);
+            extend(&mut self.stored, rows, next - at..until - at);
+            next = until;
         }
         Ok(())
     }
@@ -136,8 +151,8 @@ impl Writer {
             return Ok(());
         }
         let views = self.stored.iter().map(|s| {
-            let view = TensorView::new(s.dtype, s.shape.clone(), &s.bytes)
-                .expect("cut fills shapes exactly");
+            let view =
+                TensorView::new(s.dtype, s.shape.clone(), &s.bytes).expect("all rows have come");
             (s.name.as_str(), view)
         });
         let bytes =
@@ -152,69 +167,71 @@ impl Writer {
     }
 }
 
-/// The rows `start..end` of a weight, as tensors.
-fn cut(
+/// `count` rows of a tensor, none of which is there yet.
+fn begin(
     stem: String,
-    weight: &Weight,
+    rows: &Weight,
+    spec: &TensorSpec,
     precision: Precision,
-    start: usize,
-    end: usize,
+    count: usize,
 ) -> Vec<Stored> {
-    match weight {
-        Weight::Dense { shape, data } => {
-            let row: usize = shape[1..].iter().product();
-            let values = &data[start * row..end * row];
-            let shape = [&[end - start], &shape[1..]].concat();
-            let (dtype, bytes) = match precision {
-                Precision::F16 => (
-                    Dtype::F16,
-                    values
-                        .iter()
-                        .flat_map(|&value| f16::from_f32(value).to_le_bytes())
-                        .collect(),
-                ),
-                _ => (
-                    Dtype::F32,
-                    values
-                        .iter()
-                        .flat_map(|value| value.to_le_bytes())
-                        .collect(),
-                ),
-            };
-            vec![Stored {
-                name: stem,
-                dtype,
-                shape,
-                bytes,
-            }]
+    let stored = |name, dtype: Dtype, row: &[usize]| {
+        let shape = [&[count], row].concat();
+        let size = shape.iter().product::<usize>() * dtype.bitsize() / 8;
+        Stored {
+            name,
+            dtype,
+            shape,
+            size,
+            bytes: Vec::with_capacity(size),
         }
+    };
+    match rows {
+        Weight::Dense { .. } if precision == Precision::F16 => {
+            vec![stored(stem, Dtype::F16, &spec.shape[1..])]
+        }
+        Weight::Dense { .. } => vec![stored(stem, Dtype::F32, &spec.shape[1..])],
         Weight::Quantized(matrix) => {
-            let (words, scales) = (
-                matrix.cols / matrix.kind.elements_per_word(),
-                matrix.cols / BLOCK,
-            );
-            let le_words = matrix.words[start * words..end * words]
-                .iter()
-                .flat_map(|word| word.to_le_bytes());
-            let le_scales = matrix.scales[start * scales..end * scales]
-                .iter()
-                .flat_map(|scale| scale.to_le_bytes());
+            let words = matrix.cols / matrix.kind.elements_per_word();
             let name = format!("{stem}.{}", matrix.kind.suffix());
             vec![
-                Stored {
-                    name,
-                    dtype: Dtype::U32,
-                    shape: vec![end - start, words],
-                    bytes: le_words.collect(),
-                },
-                Stored {
-                    name: format!("{stem}.{SCALE}"),
-                    dtype: Dtype::F16,
-                    shape: vec![end - start, scales],
-                    bytes: le_scales.collect(),
-                },
+                stored(name, Dtype::U32, &[words]),
+                stored(
+                    format!("{stem}.{SCALE}"),
+                    Dtype::F16,
+                    &[matrix.cols / BLOCK],
+                ),
             ]
         }
+    }
+}
+
+/// Adds the rows `range` of a weight to the tensors begun last.
+fn extend(stored: &mut [Stored], rows: &Weight, range: Range<usize>) {
+    match (stored, rows) {
+        ([.., stored], Weight::Dense { shape, data }) => {
+            let row: usize = shape[1..].iter().product();
+            let values = &data[range.start * row..range.end * row];
+            match stored.dtype {
+                Dtype::F16 => {
+                    let halves = values.iter().map(|&value| f16::from_f32(value));
+                    stored.bytes.extend(halves.flat_map(f16::to_le_bytes));
+                }
+                _ => stored
+                    .bytes
+                    .extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            }
+        }
+        ([.., integers, scales], Weight::Quantized(matrix)) => {
+            let of = |row: usize| range.start * row..range.end * row;
+            let words = &matrix.words[of(matrix.cols / matrix.kind.elements_per_word())];
+            let le_words = words.iter().flat_map(|word| word.to_le_bytes());
+            integers.bytes.extend(le_words);
+            let halves = &matrix.scales[of(matrix.cols / BLOCK)];
+            let le_halves = halves.iter().flat_map(|scale| scale.to_le_bytes());
+            scales.bytes.extend(le_halves);
+        }
+        _ => unreachable!("a tensor is begun before it has rows"),
     }
 }
 
@@ -222,35 +239,48 @@ fn cut(
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
-    use crate::quant::{QuantKind, QuantizedMatrix};
+    use crate::config::{Part, Role};
 
-    /// Tensors of each shard of a writer with 1 KiB shards that was given two matrices of 20 rows and a vector.
-    fn listed(weight: &Weight, precision: Precision) -> Vec<Vec<String>> {
+    /// Tensors of each shard of a writer with 1 KiB shards that was given two matrices of 20 rows, some rows at a time, and a
+    /// vector; and the first shard's bytes.
+    fn written(precision: Precision, rows: usize) -> (Vec<Vec<String>>, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer::new(Sink::Folder(folder.path().to_owned()), 1 << 10);
+        let spec = |name: &str, shape: &[usize]| TensorSpec {
+            name: name.into(),
+            shape: shape.into(),
+            part: Part::Language,
+            role: Role::Matrix,
+        };
+        let values: Vec<f32> = (0..640).map(|value| value as f32 / 64.0).collect();
         let vector = Weight::Dense {
             shape: vec![8],
             data: vec![1.0; 8],
         };
+        let matrix = async |writer: &mut Writer, name| {
+            let spec = spec(name, &[20, 32]);
+            for at in (0..20).step_by(rows) {
+                let count = rows.min(20 - at);
+                let mut weight = Weight::empty(&spec, precision.quant());
+                weight.push(&values[at * 32..(at + count) * 32], false);
+                writer.add(&spec, at, &weight, precision).await.unwrap();
+            }
+        };
         pollster::block_on(async {
-            writer.add("a", weight, precision).await.unwrap();
-            writer.add("b", &vector, Precision::F32).await.unwrap();
-            writer.add("c", weight, precision).await.unwrap();
+            matrix(&mut writer, "a").await;
+            let spec = spec("b", &[8]);
+            let added = writer.add(&spec, 0, &vector, Precision::F32);
+            added.await.unwrap();
+            matrix(&mut writer, "c").await;
             writer.flush().await.unwrap();
         });
-        writer
-            .shards
-            .into_iter()
-            .map(|shard| shard.tensors)
-            .collect()
+        let shards = writer.shards.into_iter().map(|shard| shard.tensors);
+        let first = std::fs::read(folder.path().join("weights-00001.safetensors")).unwrap();
+        (shards.collect(), first)
     }
 
     #[test]
     fn tensors_above_the_shard_size_are_cut_by_rows() {
-        let dense = Weight::Dense {
-            shape: vec![20, 32],
-            data: vec![0.5; 640],
-        };
         let shards = [
             vec!["a.part0"],
             vec!["a.part1"],
@@ -259,13 +289,22 @@ mod tests {
             vec!["c.part1"],
             vec!["c.part2"],
         ];
-        assert_eq!(listed(&dense, Precision::F32), shards);
+        assert_eq!(written(Precision::F32, 20).0, shards);
     }
 
     #[test]
     fn words_and_scales_of_a_piece_share_a_shard() {
-        let matrix = QuantizedMatrix::quantize(QuantKind::Q8, 20, 32, &[0.5; 640]);
         let shards = [vec!["a.q8", "a.scale", "b"], vec!["c.q8", "c.scale"]];
-        assert_eq!(listed(&Weight::Quantized(matrix), Precision::Q8), shards);
+        assert_eq!(written(Precision::Q8, 20).0, shards);
+    }
+
+    #[test]
+    fn it_does_not_matter_how_many_rows_come_at_a_time() {
+        for precision in [Precision::F32, Precision::F16, Precision::Q8, Precision::Q4] {
+            let whole = written(precision, 20);
+            for rows in [1, 3, 11] {
+                assert_eq!(written(precision, rows), whole, "{precision} by {rows}");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@ use pagelens::kernels::{Matrix, embed};
 use pagelens::quant::{QuantKind, QuantizedMatrix};
 
 use crate::check::{Device, close, noise, tensor, values, wide};
+use crate::matmul::in_blocks;
 
 pub(crate) async fn check(device: &Device) {
     let (vocabulary, width, visual_rows) = (50, 96, 7);
@@ -19,14 +20,16 @@ pub(crate) async fn check(device: &Device) {
         Source::Token(0),
         Source::Token(49),
     ];
+    let cut = |kind| in_blocks(kind, [vocabulary, width], 1, &table, device);
+    let (dense8, dense4) = (q8.dequantize(), q4.dequantize());
+    let whole = Matrix::dense(table.clone(), [vocabulary, width], device);
     let stored = [
-        (
-            "f32",
-            table.clone(),
-            Matrix::dense(table, [vocabulary, width], device),
-        ),
-        ("q8", q8.dequantize(), Matrix::packed(q8, device)),
-        ("q4", q4.dequantize(), Matrix::packed(q4, device)),
+        ("f32", &table, whole),
+        ("q8", &dense8, Matrix::packed(q8, device)),
+        ("q4", &dense4, Matrix::packed(q4, device)),
+        ("f32 in blocks", &table, cut(None)),
+        ("q8 in blocks", &dense8, cut(Some(QuantKind::Q8))),
+        ("q4 in blocks", &dense4, cut(Some(QuantKind::Q4))),
     ];
     let visual_tensor = tensor(&visual, [visual_rows, width], device);
     for (name, dense, matrix) in &stored {

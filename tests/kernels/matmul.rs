@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use pagelens::kernels::{Epilogue, Matrix, Prologue, matmul, product as on_device};
+use pagelens::kernels::{Epilogue, Filling, Matrix, Prologue, matmul, product as on_device};
 use pagelens::quant::{QuantKind, QuantizedMatrix};
 
 use crate::check::{Device, close, noise, on_cpu, tensor, values, wide};
@@ -71,15 +71,24 @@ pub(crate) async fn product(
     let (norm_weight, norm_bias) = (noise(depth, 15), noise(depth, 16));
     let quantized = |kind| QuantizedMatrix::quantize(kind, cols, depth, &w);
     let (q8, q4) = (quantized(QuantKind::Q8), quantized(QuantKind::Q4));
-    let stored = [
-        (
-            "f32",
-            w.clone(),
-            Matrix::dense(w.clone(), [cols, depth], device),
-        ),
-        ("q8", q8.dequantize(), Matrix::packed(q8, device)),
-        ("q4", q4.dequantize(), Matrix::packed(q4, device)),
+    let cut = |kind, halves| in_blocks(kind, [cols, depth], halves, &w, device);
+    let (dense8, dense4) = (q8.dequantize(), q4.dequantize());
+    let whole = Matrix::dense(w.clone(), [cols, depth], device);
+    let mut stored = vec![
+        ("f32", &w, whole),
+        ("q8", &dense8, Matrix::packed(q8, device)),
+        ("q4", &dense4, Matrix::packed(q4, device)),
     ];
+    // Real widths have no edge that small ones lack.
+    if depth < 896 && cols < 900 {
+        stored.extend([
+            ("f32 in blocks", &w, cut(None, 1)),
+            ("q8 in blocks", &dense8, cut(Some(QuantKind::Q8), 1)),
+        ]);
+        if cols % 4 == 0 {
+            stored.push(("q4 in pairs", &dense4, cut(Some(QuantKind::Q4), 2)));
+        }
+    }
     let x_tensor = tensor(&x, [rows, depth], device);
     let [bias_tensor, scale_tensor] = [&bias, &scale].map(|v| tensor(v, [cols], device));
     let [norm_weight_tensor, norm_bias_tensor] =
@@ -108,22 +117,29 @@ pub(crate) async fn product(
     for (norm, prologue, x) in &norms[..prologues] {
         // Storage, norm and epilogue know nothing of each other: not all go with all, each kernel is compiled for each.
         let plain = matches!(prologue, Prologue::None);
-        for (name, dense, weights) in &stored[..if plain { 3 } else { 1 }] {
+        for (name, dense, weights) in &stored {
+            if !plain && *name != "f32" {
+                continue;
+            }
+            let dense32 = name.starts_with("f32");
             let sums = multiply(x, dense, depth);
             let at = |f: &dyn Fn(f64, usize) -> f64| {
                 let all = sums.iter().enumerate();
                 all.map(|(i, &v)| f(v, i)).collect::<Vec<_>>()
             };
             let b = |i: usize| f64::from(bias[i % cols]);
-            let mut epilogues: Vec<(Epilogue<'_>, Vec<f64>)> =
-                vec![(Epilogue::BiasGelu(&bias_tensor), at(&|v, i| gelu(v + b(i))))];
-            if cols % 2 == 0 {
+            let mut epilogues: Vec<(Epilogue<'_>, Vec<f64>)> = Vec::new();
+            // Pairs of rows share a block for SwiGLU's sake, whose outputs are in order.
+            if cols % 2 == 0 && !name.ends_with("blocks") {
                 epilogues.push((Epilogue::SwiGlu, swiglu(&sums, cols)));
             }
-            if plain {
+            if !name.ends_with("pairs") {
+                epilogues.push((Epilogue::BiasGelu(&bias_tensor), at(&|v, i| gelu(v + b(i)))));
+            }
+            if plain && !name.ends_with("pairs") {
                 epilogues.push((Epilogue::None, sums.clone()));
             }
-            if plain && *name == "f32" {
+            if plain && dense32 {
                 let scaled = |v, i: usize| f64::from(residual[i]) + f64::from(scale[i % cols]) * v;
                 epilogues.extend([
                     (Epilogue::Bias(&bias_tensor), at(&|v, i| v + b(i))),
@@ -150,7 +166,7 @@ pub(crate) async fn product(
                     &got,
                     want,
                     match epilogue {
-                        _ if !on_cpu(device) || *name == "f32" => 1e-5,
+                        _ if !on_cpu(device) || dense32 => 1e-5,
                         // Two sums of 16-bit products are multiplied.
                         "SwiGlu" => 5e-4,
                         _ => 2e-4,
@@ -159,6 +175,29 @@ pub(crate) async fn product(
             }
         }
     }
+}
+
+/// Weights [cols, depth] in buffers of a third of their rows, which arrive an odd number at a time.
+pub(crate) fn in_blocks(
+    kind: Option<QuantKind>,
+    [cols, depth]: [usize; 2],
+    halves: usize,
+    weights: &[f32],
+    device: &Device,
+) -> Matrix {
+    let row_bytes = 4 * depth / kind.map_or(1, QuantKind::elements_per_word);
+    let limit = (cols / 3 * row_bytes) as u64;
+    let mut filling = Filling::new(kind, [cols, depth], halves, device, limit);
+    for rows in weights.chunks((cols / 7 | 1) * depth) {
+        match kind {
+            None => filling.push_dense(rows),
+            Some(kind) => {
+                let count = rows.len() / depth;
+                filling.push_packed(&QuantizedMatrix::quantize(kind, count, depth, rows));
+            }
+        }
+    }
+    filling.finish()
 }
 
 /// RMSNorm of each row, or LayerNorm where there is a bias.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pagelens::engine::trace::{Trace, TraceRequest, trace};
-use pagelens::gpu::DeviceChoice;
+use pagelens::gpu::{Compute, DeviceChoice};
 use pagelens::quant::Precision;
 use pagelens::{Error, Result};
 use safetensors::Dtype;
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     fetch(&checkpoint)?;
     let request = TraceRequest {
         checkpoint,
-        device: args.device,
+        compute: Compute::open(args.device).await?,
         precision: args.weights,
         image: crate::read(&args.image)?,
         prompt: args.prompt,

@@ -3,15 +3,31 @@
 use burn::tensor::{Device, Int, Tensor};
 use half::f16;
 
-use crate::kernels::launch::{
-    Fragment, Launch, cpu, cpu_words, elements, fragment, upload, upload_words,
-};
+use super::filling::Filling;
+use crate::kernels::launch::{Fragment, Launch, cpu, cpu_words, elements, fragment};
 use crate::quant::{BLOCK, QuantKind, QuantizedMatrix, unpack_block};
 
 /// A weight matrix [cols, depth] on a device (one row an output), however it is stored.
 #[derive(Clone, Debug)]
-pub enum Matrix {
-    /// f32.
+pub struct Matrix {
+    cols: usize,
+    depth: usize,
+    /// One, unless that would be more than a buffer can hold.
+    blocks: Vec<Block>,
+}
+
+/// Rows of a matrix in buffers of their own.
+#[derive(Clone, Debug)]
+pub(in crate::kernels) struct Block {
+    /// The first of the product's columns that come of these rows.
+    pub(in crate::kernels) first: usize,
+    /// Rows.
+    pub(in crate::kernels) cols: usize,
+    pub(super) values: Values,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Values {
     Dense {
         /// [cols, depth].
         values: Tensor<2>,
@@ -22,10 +38,6 @@ pub enum Matrix {
     Packed {
         /// Bits a weight.
         kind: QuantKind,
-        /// Outputs.
-        cols: usize,
-        /// Inputs, a multiple of 32.
-        depth: usize,
         /// Packed weights, [cols, depth / weights a word].
         words: Tensor<1, Int>,
         /// Two f16 scales a word, [cols, depth / 32] halves in block order.
@@ -36,61 +48,45 @@ pub enum Matrix {
 impl Matrix {
     /// Brings dense weights, row-major [cols, depth], to `device`.
     pub fn dense(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Self {
-        Self::Dense {
-            values: upload(values, shape, device),
-            one: upload(vec![1.0], [1], device),
-        }
+        let mut filling = Filling::new(None, shape, 1, device, u64::MAX);
+        filling.push_dense(&values);
+        filling.finish()
     }
 
     /// Brings block-quantized weights to `device`.
     pub fn packed(matrix: QuantizedMatrix, device: &Device) -> Self {
-        let QuantizedMatrix {
-            kind,
-            rows: cols,
-            cols: depth,
-            words,
-            mut scales,
-        } = matrix;
-        scales.resize(scales.len().next_multiple_of(2), f16::ZERO);
-        let pair = |two: &[f16]| u32::from(two[0].to_bits()) | u32::from(two[1].to_bits()) << 16;
-        let scales = upload_words(scales.chunks_exact(2).map(pair).collect(), device);
-        Self::Packed {
-            kind,
+        let shape = [matrix.rows, matrix.cols];
+        let mut filling = Filling::new(Some(matrix.kind), shape, 1, device, u64::MAX);
+        filling.push_packed(&matrix);
+        filling.finish()
+    }
+
+    pub(super) fn new([cols, depth]: [usize; 2], blocks: Vec<Block>) -> Self {
+        Self {
             cols,
             depth,
-            words: upload_words(words, device),
-            scales,
+            blocks,
         }
     }
 
     /// `[cols, depth]`.
     pub fn dims(&self) -> [usize; 2] {
-        match self {
-            Self::Dense { values, .. } => values.dims(),
-            Self::Packed { cols, depth, .. } => [*cols, *depth],
-        }
+        [self.cols, self.depth]
+    }
+
+    /// Rows in buffers of their own, in the order of the product's columns.
+    pub(in crate::kernels) fn blocks(&self) -> &[Block] {
+        &self.blocks
     }
 
     pub(in crate::kernels) fn fragment(&self) -> Fragment {
-        match self {
-            Self::Dense { .. } => WEIGHTS[0],
-            Self::Packed {
-                kind: QuantKind::Q8,
-                ..
-            } => WEIGHTS[1],
-            Self::Packed {
-                kind: QuantKind::Q4,
-                ..
-            } => WEIGHTS[2],
-        }
-    }
-
-    /// Binds the weights and their scales at the next two indices.
-    pub(in crate::kernels) fn bind(&self, launch: Launch) -> Launch {
-        match self {
-            Self::Dense { values, one } => launch.tensor(values).tensor(one),
-            Self::Packed { words, scales, .. } => launch.ints(words).ints(scales),
-        }
+        WEIGHTS[match self.blocks[0].values {
+            Values::Dense { .. } => 0,
+            Values::Packed { kind, .. } => match kind {
+                QuantKind::Q8 => 1,
+                QuantKind::Q4 => 2,
+            },
+        }]
     }
 
     /// Rows `rows` as f32 on the CPU device, [rows, depth].
@@ -98,35 +94,52 @@ impl Matrix {
         &self,
         rows: impl Iterator<Item = usize>,
     ) -> Vec<f32> {
-        match self {
-            Self::Dense { values, .. } => {
-                let (values, depth) = (cpu(values), values.dims()[1]);
-                let values = elements::<f32>(&values);
-                rows.flat_map(|row| values[row * depth..(row + 1) * depth].iter().copied())
-                    .collect()
+        let mut out = Vec::new();
+        for row in rows {
+            let holds = |block: &&Block| block.holds(row);
+            let block = self.blocks.iter().find(holds).expect("a row of the matrix");
+            block.dequantize(row - block.first, self.depth, &mut out);
+        }
+        out
+    }
+}
+
+impl Block {
+    /// Whether a row of the matrix is in here, where the rows are in the matrix's order.
+    pub(in crate::kernels) fn holds(&self, row: usize) -> bool {
+        (self.first..self.first + self.cols).contains(&row)
+    }
+
+    /// Binds the weights and their scales at the next two indices.
+    pub(in crate::kernels) fn bind(&self, launch: Launch) -> Launch {
+        match &self.values {
+            Values::Dense { values, one } => launch.tensor(values).tensor(one),
+            Values::Packed { words, scales, .. } => launch.ints(words).ints(scales),
+        }
+    }
+
+    /// Appends a row of the block as f32, on the CPU device.
+    fn dequantize(&self, row: usize, depth: usize, out: &mut Vec<f32>) {
+        match &self.values {
+            Values::Dense { values, .. } => {
+                let values = cpu(values);
+                out.extend_from_slice(&elements::<f32>(&values)[row * depth..][..depth]);
             }
-            Self::Packed {
+            Values::Packed {
                 kind,
-                depth,
                 words,
                 scales,
-                ..
             } => {
                 let (words, scales) = (cpu_words(words), cpu_words(scales));
                 let (words, scales) = (elements::<u32>(&words), elements::<u32>(&scales));
                 let scales: &[f16] = bytemuck::cast_slice(scales);
                 let (blocks, block_words) = (depth / BLOCK, BLOCK / kind.elements_per_word());
                 let mut integers = [0.0; BLOCK];
-                let mut out = Vec::new();
-                for at in rows.flat_map(|row| row * blocks..(row + 1) * blocks) {
-                    unpack_block(
-                        *kind,
-                        &words[at * block_words..][..block_words],
-                        &mut integers,
-                    );
+                for at in row * blocks..(row + 1) * blocks {
+                    let words = &words[at * block_words..][..block_words];
+                    unpack_block(*kind, words, &mut integers);
                     out.extend(integers.map(|q| q * scales[at].to_f32()));
                 }
-                out
             }
         }
     }

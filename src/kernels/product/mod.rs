@@ -2,6 +2,7 @@
 //! arithmetic is. Three kernels make it on a GPU; [`product`] chooses one.
 
 mod epilogue;
+mod filling;
 mod matrix;
 mod prologue;
 
@@ -11,10 +12,13 @@ use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 pub use epilogue::Epilogue;
+pub use filling::Filling;
+pub(super) use matrix::Block;
 pub use matrix::Matrix;
 pub(super) use matrix::WEIGHTS;
 pub use prologue::Prologue;
 
+use self::matrix::Values;
 use super::cpu::float;
 use super::cpu::stored::{self, Stored};
 use super::launch::{Fragment, Launch, Shader, cpu, cpu_words, elements, fragment, on_gpu, upload};
@@ -30,6 +34,8 @@ pub(super) struct Params {
     cols: u32,
     depth: u32,
     eps: f32,
+    start: u32,
+    width: u32,
 }
 
 /// Whether products avoid barriers: set where the adapter is software, which pays for one what a GPU pays for hundreds of
@@ -49,25 +55,34 @@ pub fn product(
     weights: &Matrix,
     epilogue: Epilogue<'_>,
 ) -> Tensor<2> {
-    let [rows, depth] = x.dims();
     if on_gpu(x) {
-        let kernel = match (rows, prologue) {
+        let kernel = match (x.dims()[0], prologue) {
             _ if WITHOUT_BARRIERS.load(Ordering::Relaxed) => matmul_registers,
             (1, Prologue::None | Prologue::RmsNorm { .. }) => matvec,
             _ => matmul,
         };
         return kernel(x, prologue, weights, epilogue);
     }
-    let [cols, _] = checked(x, weights);
-    let (device, x) = (x.device(), cpu(&prologue.apply(x)));
+    checked(x, weights);
+    let x = prologue.apply(x);
+    let parts = weights.blocks().iter().map(|block| on_cpu(&x, block));
+    match epilogue {
+        // Columns that meet in one output share a block.
+        Epilogue::SwiGlu => joined(parts.map(|part| epilogue.apply(part)).collect()),
+        _ => epilogue.apply(joined(parts.collect())),
+    }
+}
+
+/// `x . block^T` on the CPU device.
+fn on_cpu(x: &Tensor<2>, block: &Block) -> Tensor<2> {
+    let ([rows, depth], device, x) = (x.dims(), x.device(), cpu(x));
     let x = elements(&x);
-    let product = match weights {
-        Matrix::Dense { values, .. } => float::product(x, elements(&cpu(values)), depth),
-        Matrix::Packed {
+    let product = match &block.values {
+        Values::Dense { values, .. } => float::product(x, elements(&cpu(values)), depth),
+        Values::Packed {
             kind,
             words,
             scales,
-            ..
         } => {
             let (words, scales) = (cpu_words(words), cpu_words(scales));
             let weights = Stored {
@@ -76,10 +91,29 @@ pub fn product(
                 words: elements(&words),
                 scales: bytemuck::cast_slice(elements::<u32>(&scales)),
             };
-            stored::product(x, weights, cols)
+            stored::product(x, weights, block.cols)
         }
     };
-    epilogue.apply(upload(product, [rows, cols], &device))
+    upload(product, [rows, block.cols], &device)
+}
+
+/// Columns beside columns.
+fn joined(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    let (rows, device) = (parts[0].dims()[0], parts[0].device());
+    let parts: Vec<_> = parts.iter().map(cpu).collect();
+    let mut out = Vec::new();
+    for row in 0..rows {
+        for part in &parts {
+            let all = elements::<f32>(part);
+            let cols = all.len() / rows;
+            out.extend_from_slice(&all[row * cols..][..cols]);
+        }
+    }
+    let cols = out.len() / rows;
+    upload(out, [rows, cols], &device)
 }
 
 /// The dims of `weights`, [cols, depth], where they fit `x`.
@@ -156,29 +190,36 @@ impl Parts {
     }
 }
 
-/// Dispatches a kernel of the family over `grid`.
+/// Dispatches a kernel of the family for each block of the weights, over the `grid` for so many columns.
 pub(super) fn launch(
-    shader: Shader,
+    shader: &Shader,
     x: &Tensor<2>,
     prologue: Prologue<'_>,
     weights: &Matrix,
     epilogue: Epilogue<'_>,
-    grid: [usize; 3],
+    grid: impl Fn(usize) -> [usize; 3],
 ) -> Tensor<2> {
     let [cols, depth] = checked(x, weights);
-    let rows = x.dims()[0];
-    let params = Params {
-        rows: rows as u32,
-        cols: cols as u32,
-        depth: depth as u32,
-        eps: prologue.eps(),
-    };
-    let launch = Launch::new(shader)
-        .tensor(x)
-        .output([rows, epilogue.width(cols)]);
-    epilogue
-        .bind(prologue.bind(weights.bind(launch)))
-        .run_into(&params, grid, 1)
+    let (rows, width) = (x.dims()[0], epilogue.width(cols));
+    let mut out: Option<Tensor<2>> = None;
+    for block in weights.blocks() {
+        let params = Params {
+            rows: rows as u32,
+            cols: block.cols as u32,
+            depth: depth as u32,
+            eps: prologue.eps(),
+            start: block.first as u32,
+            width: width as u32,
+        };
+        let launch = Launch::new(shader.clone()).tensor(x);
+        let launch = match &out {
+            None => launch.output([rows, width]),
+            Some(out) => launch.tensor(out),
+        };
+        let launch = epilogue.bind(prologue.bind(block.bind(launch)));
+        out = Some(launch.run_into(&params, grid(block.cols), 1));
+    }
+    out.expect("a matrix has rows")
 }
 
 /// Columns of the tiles that make `cols` outputs, where pairs stand `pair` apart.

@@ -6,11 +6,9 @@ use super::Names;
 use super::language::Qkv;
 use crate::config::{ModelConfig, Part, TensorSpec};
 use crate::error::{Error, Result, TensorDefect};
+use crate::weights::SLICE;
 use crate::weights::safetensors::{Dtype, Tensor};
 use crate::weights::source::Source;
-
-/// Values read at once: what bounds memory while a large tensor is quantized.
-const CHUNK: usize = 8 << 20;
 
 /// Where the rows of a canonical tensor come from.
 #[derive(Debug)]
@@ -202,12 +200,12 @@ impl Recipe {
     }
 
     /// Reads the rows in canonical order and hands them on as they are stored, some whole rows at a time. Each byte is read
-    /// once.
+    /// once; the fused tensor of [`Self::Ungroup`] is held as a whole meanwhile.
     pub(crate) async fn read(
         &self,
         source: &Source,
         tensors: &BTreeMap<String, Tensor>,
-        mut sink: impl FnMut(Dtype, &[u8]),
+        mut sink: impl AsyncFnMut(Dtype, &[u8]) -> Result<()>,
     ) -> Result<()> {
         match self {
             Self::Stack(pieces) => {
@@ -222,16 +220,18 @@ impl Recipe {
             } => {
                 let mut grouped = Vec::new();
                 let tensor = &tensors[&piece.name];
-                piece
-                    .read(source, tensor, |_, rows| grouped.extend_from_slice(rows))
-                    .await?;
+                let keep = &mut async |_, rows: &[u8]| {
+                    grouped.extend_from_slice(rows);
+                    Ok(())
+                };
+                piece.read(source, tensor, keep).await?;
                 let slots = group + 2;
                 let head = grouped.len() / (kv_heads * slots);
                 for slots_of_part in [0..*group, *group..group + 1, group + 1..slots] {
                     for kv in 0..*kv_heads {
                         let at = |slot: usize| (kv * slots + slot) * head;
                         let rows = &grouped[at(slots_of_part.start)..at(slots_of_part.end)];
-                        sink(tensor.dtype, rows);
+                        sink(tensor.dtype, rows).await?;
                     }
                 }
             }
@@ -253,7 +253,7 @@ impl Piece {
         &self,
         source: &Source,
         tensor: &Tensor,
-        mut sink: impl FnMut(Dtype, &[u8]),
+        sink: &mut impl AsyncFnMut(Dtype, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let columns = match self.shape.as_slice() {
             [length] => *length,
@@ -263,7 +263,7 @@ impl Piece {
         let (elements, bytes) = tensor.dtype.unit();
         let row_bytes = columns / elements * bytes;
         let head = self.interleaved.unwrap_or(1);
-        let step = (CHUNK / columns / head).max(1) * head * row_bytes;
+        let step = (SLICE / columns / head).max(1) * head * row_bytes;
         let mut at = tensor.range.start;
         while at < tensor.range.end {
             let end = (at + step as u64).min(tensor.range.end);
@@ -275,7 +275,7 @@ impl Piece {
             if self.interleaved.is_some() {
                 bytes = part_pairs(&bytes, head, row_bytes);
             }
-            sink(tensor.dtype, &bytes);
+            sink(tensor.dtype, &bytes).await?;
             at = end;
         }
         Ok(())
