@@ -1,14 +1,15 @@
 //! The wasm-bindgen surface and nothing else: `www/worker.js` is its one caller.
 
-use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+mod tiles;
+
+use js_sys::{Function, Object, Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::chat::{Message, Part, Role};
 use crate::engine::bench::{BenchOptions, Measurement, Shape, bench};
 use crate::engine::fit::{Fit, Use};
-use crate::engine::{GenerateOptions, Model, Picture, Session, Usage};
+use crate::engine::{GenerateOptions, Model, Parts, Picture, Session, Usage};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
 use crate::nn::Precisions;
@@ -75,6 +76,8 @@ struct WireLoad {
     language: Precision,
     max_tiles: Option<usize>,
     context: Option<usize>,
+    #[serde(default)]
+    parts: Parts,
 }
 
 /// The script's side of a model's files.
@@ -124,7 +127,7 @@ impl Digest {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Loads a model: `options` are `{ name, device, vision, language, max_tiles, context }`. Refuses one that the device
+    /// Loads a model: `options` are `{ name, device, vision, language, max_tiles, context, parts }`. Refuses one that the device
     /// cannot hold before any of its weights is read. `on_progress(phase, done, total)` follows the weights.
     pub async fn load(
         files: Files,
@@ -165,13 +168,15 @@ impl Engine {
     }
 
     /// Reads the pictures and the whole conversation; answers `{ prompt_tokens, image_tokens, tiles }`.
-    /// `on_progress(phase, done, total)` may answer with a promise of whether to go on.
+    /// `on_progress(phase, done, total)` may answer with a promise of whether to go on; `encode`, where there is one, is
+    /// handed the tiles of each new picture, and answers with a promise of their visual tokens.
     pub async fn start(
         &mut self,
         messages: JsValue,
         images: Vec<Uint8Array>,
         options: JsValue,
         on_progress: Function,
+        encode: Option<Function>,
     ) -> std::result::Result<JsValue, JsValue> {
         let messages = match parse::<Vec<WireMessage>>(&messages, "messages") {
             Ok(messages) => messages.into_iter().map(message).collect::<Vec<_>>(),
@@ -186,17 +191,9 @@ impl Engine {
                 bytes: bytes.to_vec().into(),
             })
             .collect();
-        let go_on = async |done: usize, total: usize| {
-            let answer = on_progress.call3(
-                &JsValue::NULL,
-                &"vision".into(),
-                &done.into(),
-                &total.into(),
-            );
-            match answer {
-                Ok(answer) => JsFuture::from(Promise::resolve(&answer)).await != Ok(JsValue::FALSE),
-                Err(_) => false,
-            }
+        let script = tiles::Script {
+            on_progress,
+            encode,
         };
         let started = self
             .session
@@ -205,7 +202,7 @@ impl Engine {
                 &messages,
                 &pictures,
                 generate_options(options),
-                go_on,
+                &script,
             )
             .await;
         let started = started.map_err(|error| thrown(&error))?;
@@ -298,7 +295,8 @@ async fn load(files: &Files, options: &JsValue, on_progress: &Function) -> Resul
             );
         }
     };
-    let model = Model::load(&checkpoint, compute, options.precisions(), &mut progress).await?;
+    let (precisions, parts) = (options.precisions(), options.parts);
+    let model = Model::load_parts(&checkpoint, compute, precisions, parts, &mut progress).await?;
     let name = checkpoint.name().unwrap_or(&options.name).to_owned();
     checkpoint.finish(&name).await?;
     Ok(Engine {

@@ -20,6 +20,7 @@ export class Link {
   /** @type {Worker} */ #worker;
   /** @type {Map<number, Waiting>} */ #waiting = new Map();
   #ids = 0;
+  /** @type {Set<Link>} those that end with this one */ #followers = new Set();
   alive = true;
   /** Takes this worker off the list of those that have the network. */ #released = () => {};
 
@@ -56,11 +57,18 @@ export class Link {
     this.#worker.postMessage(message, transfer);
   }
 
+  /** Ends when `other` does. @param {Link} other */
+  follow(other) {
+    other.#followers.add(this);
+  }
+
   /** @param {unknown} error what the unfinished requests reject with */
   close(error) {
+    if (!this.alive) return;
     this.alive = false;
     this.#worker.terminate();
     this.#released();
+    for (const link of this.#followers) link.close(error);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

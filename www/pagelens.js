@@ -17,6 +17,7 @@ import { Answer } from "./answer.js";
 import { PageLensError, abortError } from "./error.js";
 import { deleteModel, listModels } from "./cache.js";
 import { contacts } from "./contacts.js";
+import { addEncoders } from "./encoders.js";
 import { Link } from "./link.js";
 import { lock } from "./lock.js";
 import { RETRIES, despiteLosses } from "./losses.js";
@@ -123,6 +124,8 @@ export async function weighModel(options) {
   }
 }
 
+/** @typedef {ReturnType<typeof wire> & { cache?: boolean, module?: WebAssembly.Module }} Asked */
+
 /** What the worker is told of a model. @param {ModelOptions} options */
 function wire({ model, host, device = "auto", precision: { vision = "q8", language = "q4" } = {}, max_tiles, context }) {
   return { model: place(model, host), options: { device, vision, language, max_tiles, context } };
@@ -218,10 +221,10 @@ export class Engine {
       if (progress.phase === "download") fetched = true;
       if (["waiting", "download"].includes(progress.phase)) onProgress?.(progress);
     };
-    const { place, info } = await this.#send(link, { type: "keep", ...asked, module: parts.engine.module }, fetching, signal);
+    const { place, ...loaded } = await this.#send(link, { type: "keep", ...asked, module: parts.engine.module }, fetching, signal);
     if (place === undefined) {
       lock.refuse("storage");
-      return this.#loaded(link, info);
+      return this.#loaded(link, asked, loaded);
     }
     link.close(disposed());
     await lock.close();
@@ -237,15 +240,16 @@ export class Engine {
     return this.#load(new Link(worker), { type: "load", cache: true, ...asked, module }, onProgress, signal);
   }
 
-  /** @param {Link} link @param {{ type: string, [field: string]: unknown }} message @param {EngineOptions["onProgress"]} onProgress @param {AbortSignal} [signal] */
+  /** @param {Link} link @param {{ type: string } & Asked} message @param {EngineOptions["onProgress"]} onProgress @param {AbortSignal} [signal] */
   async #load(link, message, onProgress, signal) {
-    return this.#loaded(link, await this.#send(link, message, onProgress, signal));
+    return this.#loaded(link, message, await this.#send(link, message, onProgress, signal));
   }
 
-  /** @param {Link} link @param {EngineInfo} info */
-  #loaded(link, info) {
+  /** @param {Link} link @param {Asked} asked @param {{ info: EngineInfo, module: WebAssembly.Module }} loaded */
+  #loaded(link, asked, { info, module }) {
     const first = this.#info === null;
     this.#info = Object.freeze(info);
+    void addEncoders(link, info, { ...asked, module });
     if (!first) this.#options.onProgress?.({ phase: "ready", done: 1, total: 1 });
     return link;
   }

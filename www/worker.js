@@ -11,8 +11,11 @@
  *                                                  been compiled already.
  *   keep      { model, options, module }           Instead of load: makes sure that the model can be loaded without a network.
  *   fit       { model, options }                   Instead of load: weighs a model. The worker is of no use afterwards.
+ *   encode    { model, options, module, port }     Instead of load: from then on each tile's pixels that come through `port` are
+ *                                                  answered there with their visual tokens.
  *   part      { module }                           Instead of load: says what a worker without a network is made of (part.js);
  *                                                  such a worker, given its `module`, starts it.
+ *   encoders  { ports }                            Workers that were sent `encode` for the loaded model: they encode for this one.
  *   generate  { messages, images, options, stop }  `images` are file bytes; `messages` point at them by index.
  *   stop      { }                                  `id` is that of the request to stop. Nothing is answered to the stop
  *                                                  itself; the stopped request ends in `done` with stop_reason "abort".
@@ -26,9 +29,9 @@
  *   contact   { host, bytes }         Came over the network; belongs to no request.
  *   lost      { message }             The GPU is gone, and with it all that this worker held; belongs to no request. The page
  *                                     ends the worker.
- *   done      { result }              The request is over. load: the engine's info with `fit`; fit, part: that alone; generate:
- *                                     { stop_reason, usage }; keep: { place } to load from without a network, or else the
- *                                     { info } of what was loaded instead, with which this worker goes on.
+ *   done      { result }              The request is over. load: the engine's `info`, with `fit` in it, and its compiled
+ *                                     `module`; fit, part: that alone; generate: { stop_reason, usage }; keep: { place } to
+ *                                     load from without a network, or else what load answers, and this worker goes on.
  *   error     { code, message, dead } The request is over. With `dead` the worker cannot go on (a wasm trap leaves the
  *                                     engine in an unknown state, and a failed load leaves none): the page ends it, and the
  *                                     next request starts a new one.
@@ -44,6 +47,7 @@ import { contacts } from "./contacts.js";
 import { watchDevices } from "./devices.js";
 import { kept, withFiles, withHeaders } from "./loading.js";
 import { compiled, partOf } from "./part.js";
+import { Spread } from "./spread.js";
 import { StopText } from "./stop.js";
 
 /**
@@ -53,22 +57,27 @@ import { StopText } from "./stop.js";
  * @typedef {{ text: string, done: false } | { text: string, done: true, stop_reason: "stop" | "length", usage: WasmUsage }} Step
  * @typedef {object} WasmEngine
  * @property {() => import("./pagelens.js").EngineInfo} info
- * @property {(messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, report: Report) => Promise<{ prompt_tokens: number, image_tokens: number, tiles: number[] }>} start
+ * @property {(messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, report: Report, encode?: (tiles: Tiles) => Promise<Float32Array[]>) => Promise<{ prompt_tokens: number, image_tokens: number, tiles: number[] }>} start
+ * @property {(pixels: Float32Array) => Float32Array<ArrayBuffer>} encodeTile
+ * @property {() => void} closeEyes
  * @property {() => Promise<Step>} next
  * @property {() => WasmUsage} finish
  * @typedef {import("./loading.js").Files} Files
  * @typedef {import("./loading.js").Fit} Fit
  * @typedef {{ device: "auto" | "gpu" | "cpu", vision: string, language: string, max_tiles?: number, context?: number }} LoadOptions
  * @typedef {object} WasmModule
- * @property {(from: { module_or_path: WebAssembly.Module | URL }) => Promise<{ memory?: WebAssembly.Memory }>} default
- * @property {{ load: (files: Files, options: LoadOptions & { name: string }, report: Report) => Promise<WasmEngine>, fit: (files: Files, options: LoadOptions & { name: string }) => Promise<Fit> }} Engine
+ * @property {(from: { module_or_path: WebAssembly.Module }) => Promise<{ memory?: WebAssembly.Memory }>} default
+ * @property {{ load: (files: Files, options: LoadOptions & { name: string, parts?: "vision" }, report: Report) => Promise<WasmEngine>, fit: (files: Files, options: LoadOptions & { name: string }) => Promise<Fit> }} Engine
  * @property {new () => { update: (bytes: Uint8Array) => void, finish: () => string }} Digest
  */
 
+/** @typedef {import("./spread.js").Tiles} Tiles */
 /** @typedef {{ id: number, type: "load", model: import("./sources.js").Place, cache: boolean, options: LoadOptions, module?: WebAssembly.Module }} LoadMessage */
 /** @typedef {{ id: number, type: "keep", model: import("./sources.js").Place, options: LoadOptions, module: WebAssembly.Module }} KeepMessage */
 /** @typedef {{ id: number, type: "fit", model: import("./sources.js").Place, options: LoadOptions }} FitMessage */
 /** @typedef {{ id: number, type: "part", module?: WebAssembly.Module }} PartMessage */
+/** @typedef {{ id: number, type: "encode", model: import("./sources.js").Place, options: LoadOptions, module: WebAssembly.Module, port: MessagePort }} EncodeMessage */
+/** @typedef {{ type: "encoders", ports: MessagePort[] }} EncodersMessage */
 /** @typedef {{ role: string, content: ({ type: "text", text: string } | { type: "image", index: number })[] }} WireMessage */
 /** @typedef {{ id: number, type: "generate", messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, stop: string[] }} GenerateMessage */
 /** @typedef {{ id: number, type: "stop" }} StopMessage */
@@ -89,6 +98,8 @@ const DEADLY = new Set(["device-lost"]);
 let engine = null;
 /** Whether the engine goes on without a GPU: it may have passed one over. */
 let onCpu = false;
+/** @type {Spread | null} the workers that encode for this one */
+let encoders = null;
 /** @type {Set<number>} ids of requests that are running */
 const running = new Set();
 /** @type {Set<number>} ids of running requests that were asked to stop */
@@ -103,7 +114,7 @@ watchDevices((message) => {
 });
 
 self.addEventListener("message", (event) => {
-  const message = /** @type {LoadMessage | KeepMessage | FitMessage | PartMessage | GenerateMessage | StopMessage} */ (event.data);
+  const message = /** @type {LoadMessage | KeepMessage | FitMessage | PartMessage | EncodeMessage | EncodersMessage | GenerateMessage | StopMessage} */ (event.data);
   switch (message.type) {
     case "load":
       void answer(message.id, true, () => load(message));
@@ -116,6 +127,12 @@ self.addEventListener("message", (event) => {
       break;
     case "part":
       void answer(message.id, true, () => part(message));
+      break;
+    case "encode":
+      void answer(message.id, true, () => encode(message));
+      break;
+    case "encoders":
+      encoders = new Spread(message.ports);
       break;
     case "generate":
       void answer(message.id, false, () => generate(message));
@@ -172,21 +189,23 @@ function codeOf(error) {
 /** Where the engine is: in a worker from a file. */
 const engineUrl = () => new URL("./pkg/pagelens_bg.wasm", import.meta.url);
 
-/** @param {WebAssembly.Module} [module] @returns {Promise<{ pkg: WasmModule, memory?: WebAssembly.Memory }>} */
-async function engineModule(module) {
+/** @param {WebAssembly.Module} [known] @returns {Promise<{ pkg: WasmModule, module: WebAssembly.Module, memory?: WebAssembly.Memory }>} */
+async function engineModule(known) {
   /** @type {WasmModule} */
   const pkg = await import(/* webpackMode: "eager" */ /** @type {string} */ ("./pkg/pagelens.js")).catch((error) => {
     throw new Failure("engine-missing", `The engine (pkg/pagelens.js) could not be loaded: ${error.message}`);
   });
-  const { memory } = await pkg.default({ module_or_path: module ?? engineUrl() }).catch((error) => {
-    throw new Failure("engine-missing", `The engine's WebAssembly could not be started: ${error.message}`);
-  });
-  return { pkg, memory };
+  try {
+    const module = known ?? (await compiled(engineUrl()));
+    return { pkg, module, ...(await pkg.default({ module_or_path: module })) };
+  } catch (error) {
+    throw new Failure("engine-missing", `The engine's WebAssembly could not be started: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** @param {LoadMessage} message */
-async function load({ id, model, cache, options, module }) {
-  const { pkg, memory } = await engineModule(module);
+async function load({ id, model, cache, options, module: known }) {
+  const { pkg, module, memory } = await engineModule(known);
   const report = (/** @type {string} */ phase, /** @type {number} */ done, /** @type {number} */ total) => post({ id, type: "progress", phase, done, total });
   /** @type {Fit | undefined} */
   let fit;
@@ -197,7 +216,20 @@ async function load({ id, model, cache, options, module }) {
   });
   const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength ?? 0 };
   onCpu = info.device === "cpu";
-  return options.device === "auto" && info.device === "cpu" ? { ...info, adapter: await adapterName() } : info;
+  if (options.device === "auto" && onCpu) info.adapter = await adapterName();
+  return { info, module };
+}
+
+/** Loads the encoder alone, and encodes what comes through a port. @param {EncodeMessage} message */
+async function encode({ model, options, module, port }) {
+  const { pkg } = await engineModule(module);
+  const wanted = { place: model, cache: true, precisions: precisionsOf(options) };
+  const silent = () => {};
+  const eyes = await withFiles(wanted, silent, () => new pkg.Digest(), (files, name) => pkg.Engine.load(files, { ...options, device: "cpu", name, parts: "vision" }, silent));
+  port.onmessage = ({ data }) => {
+    const visual = eyes.encodeTile(data);
+    port.postMessage(visual, [visual.buffer]);
+  };
 }
 
 /** @param {LoadOptions} options the name of a conversion */
@@ -207,9 +239,9 @@ const precisionsOf = ({ vision, language }) => `${vision}-${language}`;
 async function keep({ id, model, options, module }) {
   const before = await kept(model, precisionsOf(options));
   if (before) return { place: before };
-  const info = await load({ id, type: "load", model, cache: true, options, module });
+  const loaded = await load({ id, type: "load", model, cache: true, options, module });
   const place = await kept(model, precisionsOf(options));
-  return place ? { place } : { info };
+  return place ? { place } : loaded;
 }
 
 /** @param {FitMessage} message */
@@ -237,11 +269,14 @@ async function adapterName() {
 async function generate({ id, messages, images, options, stop }) {
   if (engine === null) throw new Failure("not-loaded", "No model has been loaded.");
   try {
-    const started = await engine.start(messages, images, options, async (phase, done, total) => {
+    const goOn = async (/** @type {string} */ phase, /** @type {number} */ done, /** @type {number} */ total) => {
       post({ id, type: "progress", phase, done, total });
       await turn();
       return !stopped.has(id);
-    });
+    };
+    if (encoders !== null) engine.closeEyes();
+    const spread = encoders?.encode.bind(encoders, (done, total) => goOn("vision", done, total));
+    const started = await engine.start(messages, images, options, goOn, spread);
     post({ id, type: "started", ...started });
   } catch (error) {
     if (stopped.has(id) && codeOf(error) !== null) return { stop_reason: "abort", usage: null };

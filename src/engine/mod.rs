@@ -8,5 +8,5 @@ pub mod session;
 pub mod trace;
 
 pub use answer::{GenerateOptions, Step, StopReason, Usage};
-pub use model::Model;
-pub use session::{Picture, Session, Started};
+pub use model::{Model, Parts};
+pub use session::{Encode, Picture, Session, Started};

@@ -1,6 +1,7 @@
 //! The whole model on one device.
 
 use burn::tensor::Tensor;
+use serde::Deserialize;
 
 use crate::chat::tokenizer::Tokenizer;
 use crate::config::{ModelConfig, TilingConfig};
@@ -31,7 +32,18 @@ pub struct Model {
     /// Where it runs.
     pub compute: Compute,
     eyes: Option<(VisionEncoder, Projector)>,
-    decoder: Decoder,
+    decoder: Option<Decoder>,
+}
+
+/// What of a model is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parts {
+    /// Everything.
+    #[default]
+    All,
+    /// Encoder and projector: enough to encode tiles for another model of the same checkpoint.
+    Vision,
 }
 
 impl Model {
@@ -46,6 +58,21 @@ impl Model {
         precisions: Precisions,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self> {
+        Self::load_parts(checkpoint, compute, precisions, Parts::All, progress).await
+    }
+
+    /// As [`Self::load`], but of the weights only those of `parts`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub async fn load_parts(
+        checkpoint: &Checkpoint,
+        compute: Compute,
+        precisions: Precisions,
+        parts: Parts,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self> {
         let config = checkpoint.config().clone();
         let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer().await?)?;
         let mut loader = Loader::new(checkpoint, precisions, &compute.device, progress);
@@ -56,7 +83,12 @@ impl Model {
             )),
             false => None,
         };
-        let decoder = Decoder::load(&config.language, &mut loader, context(&config)).await?;
+        let decoder = match parts {
+            Parts::All => {
+                Some(Decoder::load(&config.language, &mut loader, context(&config)).await?)
+            }
+            Parts::Vision => None,
+        };
         Ok(Self {
             config,
             tokenizer,
@@ -99,6 +131,11 @@ impl Model {
         (hidden, visual)
     }
 
+    /// Lets go of encoder and projector, whose work others do from now on.
+    pub fn close_eyes(&mut self) {
+        self.eyes = None;
+    }
+
     /// Runs `sources` at the cache's end and returns the logits after the last of them, [1, V].
     pub fn forward(
         &self,
@@ -106,10 +143,11 @@ impl Model {
         visual: Option<&Tensor<2>>,
         cache: &mut KvCache,
     ) -> Tensor<2> {
+        let decoder = self.decoder.as_ref().expect("loaded as a whole");
         let mut logits = None;
         for rows in sources.chunks(PREFILL_ROWS) {
-            let x = self.decoder.embed(rows, visual, &self.compute.device);
-            logits = Some(self.decoder.forward(x, cache));
+            let x = decoder.embed(rows, visual, &self.compute.device);
+            logits = Some(decoder.forward(x, cache));
         }
         logits.expect("at least one row")
     }

@@ -47,6 +47,34 @@ enum Slot {
     Visual { picture: PictureKey, row: u32 },
 }
 
+/// Makes visual tokens of a picture's tiles.
+pub trait Encode {
+    /// Tiles [n, 3, S, S] -> visual tokens [n * tokens a tile, D].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`] where nobody wants them any more.
+    fn encode(
+        &mut self,
+        model: &Model,
+        pixel_values: &Tensor<4>,
+    ) -> impl Future<Output = Result<Tensor<2>>>;
+}
+
+impl<F: AsyncFnMut(usize, usize) -> bool> Encode for F {
+    async fn encode(&mut self, model: &Model, pixel_values: &Tensor<4>) -> Result<Tensor<2>> {
+        let tiles = pixel_values.dims()[0];
+        let mut visual = Vec::with_capacity(tiles);
+        for tile in 0..tiles {
+            if !self(tile, tiles).await {
+                return Err(Error::Stopped);
+            }
+            visual.push(model.encode(pixel_values, tile).1);
+        }
+        Ok(Tensor::cat(visual, 0))
+    }
+}
+
 /// A picture's content and the number of tiles it was allowed.
 type PictureKey = ([u8; 32], usize);
 
@@ -70,19 +98,19 @@ impl Session {
     }
 
     /// Encodes new pictures, renders the conversation and prefills what the cache does not hold yet. `messages` is the
-    /// whole conversation, `pictures` what its parts point at. `go_on` is asked before each tile, with the number of tiles
-    /// done and in all; where it answers no, the call ends with [`Error::Stopped`].
+    /// whole conversation, `pictures` what its parts point at. `encode` is given the tiles of each new picture: a closure that
+    /// is asked before each tile, with the number of tiles done and in all, whether to go on, has them encoded here.
     ///
     /// # Errors
     ///
-    /// A picture that cannot be read, a conversation the template refuses, or one that exceeds the context.
+    /// A picture that cannot be read, a conversation the template refuses, or one that exceeds the context; those of `encode`.
     pub async fn start(
         &mut self,
         model: &Model,
         messages: &[Message],
         pictures: &[Picture],
         options: GenerateOptions,
-        mut go_on: impl AsyncFnMut(usize, usize) -> bool,
+        mut encode: impl Encode,
     ) -> Result<Started> {
         let began = Instant::now();
         self.answer = None;
@@ -99,15 +127,7 @@ impl Session {
                     ..DecodeOptions::default()
                 };
                 let pixel_values = model.pixel_values(&decode(&picture.bytes, &options)?, &tiling);
-                let tiles = pixel_values.dims()[0];
-                let mut visual = Vec::with_capacity(tiles);
-                for tile in 0..tiles {
-                    if !go_on(tile, tiles).await {
-                        return Err(Error::Stopped);
-                    }
-                    visual.push(model.encode(&pixel_values, tile).1);
-                }
-                unseen.insert(Tensor::cat(visual, 0));
+                unseen.insert(encode.encode(model, &pixel_values).await?);
             }
             keys.push(key);
         }

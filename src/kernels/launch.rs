@@ -333,7 +333,7 @@ pub(crate) fn upload<const D: usize>(
     Tensor::from_data(TensorData::new(data, shape), device)
 }
 
-/// The contiguous storage of a float tensor on the CPU device; see [`floats`].
+/// The contiguous storage of a float tensor on the CPU device; see [`elements`].
 pub(crate) fn cpu<const D: usize>(tensor: &Tensor<D>) -> FlexTensor {
     tensor
         .clone()
