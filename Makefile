@@ -16,7 +16,7 @@ WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2500000
 
-.PHONY: demo ask site test test-rust test-page embed packed shapes fuzz corpus wasm native size lint tools downloads clean FORCE
+.PHONY: demo ask site test test-rust test-page embed packed shapes measures fuzz corpus wasm native size lint tools downloads clean FORCE
 
 demo: native wasm
 	$(PAGELENS) serve --port 8080 --allow https://huggingface.co --allow 'https://*.hf.co'
@@ -146,6 +146,10 @@ downloads: $(SMOLLM2) $(DOWNLOADS)/internlm2/tokenizer.json $(DOWNLOADS)/qwen2_5
 # Checkpoints of published shapes, gigabytes of them, in the browser: a table, not a part of the tests.
 shapes: tools wasm node_modules downloads $(DOWNLOADS)/llama2/tokenizer.json
 	node tests/shapes.js
+
+# What the page takes beside what it is to take: a table, since it depends on the machine, and not a part of the tests.
+measures: tools wasm node_modules
+	node tests/measures.js
 
 test-rust: tools native downloads
 	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
