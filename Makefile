@@ -16,7 +16,7 @@ WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2000000
 
-.PHONY: demo ask site test test-rust test-page embed packed shapes fuzz corpus wasm native size lint tools downloads clean FORCE
+.PHONY: demo ask site test test-rust test-page embed packed shapes measures fuzz corpus wasm native size lint tools downloads clean FORCE
 
 demo: native wasm
 	$(PAGELENS) serve --port 8080 --allow https://huggingface.co --allow 'https://*.hf.co'
@@ -32,7 +32,7 @@ native:
 	cargo build --release --locked
 	cargo build --release --locked -p pagelens-pdf
 
-wasm: www/pkg/pagelens_bg.wasm www/pdf/pdf_bg.wasm www/vendor
+wasm: www/pkg/pagelens_bg.wasm www/pdf/pdf_bg.wasm www/fonts/cjk.ttc www/vendor
 
 # --- the engine of the page
 
@@ -65,6 +65,21 @@ www/pdf/pdf_bg.wasm: $(WASM)/pagelens_pdf.wasm $(BINDGEN) node_modules
 	cp $(TARGET)/pdf/pdf.js www/pdf/
 	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/pdf/pdf_bg.wasm -o $@
 
+# The font for Chinese, Japanese and Korean text of documents that carry none: WenQuanYi Micro Hei, under the Apache licence.
+# www/font.js has its size and hash too.
+FONT_PACKAGE := fonts-wqy-microhei
+FONT_SHA256 := 2420e8078af796b19a3f6ef13de527a1a91c1e7171eea115926c614ced1009b3
+
+www/fonts/cjk.ttc:
+	rm -rf $(TARGET)/font
+	mkdir -p $(TARGET)/font $(@D)
+	cd $(TARGET)/font && { apt-get download -q $(FONT_PACKAGE) || { $(SUDO) apt-get update -q && apt-get download -q $(FONT_PACKAGE); }; } && \
+		dpkg-deb --extract $(FONT_PACKAGE)_*.deb .
+	cat $(TARGET)/font/usr/share/doc/$(FONT_PACKAGE)/copyright LICENSE-APACHE >$(@D)/copyright.txt
+	cp $(TARGET)/font/usr/share/fonts/truetype/wqy/wqy-microhei.ttc $@
+	echo "$(FONT_SHA256)  $@" | sha256sum --check --quiet || { rm $@; exit 1; }
+	touch $@
+
 # What the page uses of other people's, as modules, with their types.
 www/vendor: node_modules
 	mkdir -p $@
@@ -85,7 +100,7 @@ tests/e2e/fixtures/kernels/kernels_bg.wasm: FORCE $(BINDGEN)
 site: wasm
 	rm -rf site
 	mkdir -p site/assets
-	cp -r www/*.js www/*.css www/*.svg www/pkg www/pdf www/vendor site/assets/
+	cp -r www/*.js www/*.css www/*.svg www/pkg www/pdf www/fonts www/vendor site/assets/
 	cp -r www/models www/samples www/sw.js site/
 	version=$$(cd site/assets && find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-12) && mv site/assets site/$$version && \
 		for page in index bench; do \
@@ -131,6 +146,10 @@ downloads: $(SMOLLM2) $(DOWNLOADS)/internlm2/tokenizer.json $(DOWNLOADS)/qwen2_5
 # Checkpoints of published shapes, gigabytes of them, in the browser: a table, not a part of the tests.
 shapes: tools wasm node_modules downloads $(DOWNLOADS)/llama2/tokenizer.json
 	node tests/shapes.js
+
+# What the page takes beside what it is to take: a table, since it depends on the machine, and not a part of the tests.
+measures: tools wasm node_modules
+	node tests/measures.js
 
 test-rust: tools native downloads
 	VK_ICD_FILENAMES=$(ICD) cargo test --release --locked
@@ -188,4 +207,4 @@ lint:
 	cargo clippy --release --locked --all-targets -p pagelens-pdf -- -D warnings
 
 clean:
-	rm -rf $(TARGET) www/pkg www/pdf www/vendor site types node_modules tests/embed/node_modules
+	rm -rf $(TARGET) www/pkg www/pdf www/fonts www/vendor site types node_modules tests/embed/node_modules

@@ -178,6 +178,16 @@ fn pages_of_a_pdf_are_read() {
     assert!(text(&usage.stderr).contains("3-1 is not a list of pages"));
 }
 
+/// As those of a PDF.
+#[test]
+fn pages_of_a_tiff_are_read() {
+    const PAGES: &str = "tests/e2e/fixtures/pages.tif";
+    let ask = |pages: &'static str| ["ask", PAGES, "What does it say?", "--pages", pages];
+    fails(&ask("2,15"), &[PAGES, "it has no page 15"]);
+    let output = pagelens(&ask("2-3"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
 #[test]
 fn a_pack_answers_as_its_checkpoint() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -13,7 +13,12 @@ async function offline() {
   if (!workers.controller) await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
   if (lock.locked) return;
   const loaded = [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];
-  await lock.before(Promise.all(loaded.filter((name) => name.startsWith("http")).map((name) => fetch(name))));
+  await lock.before(askAgain(loaded.filter((name) => name.startsWith("http"))));
+}
+
+/** One after the other, so that the page can be used meanwhile. @param {string[]} addresses */
+async function askAgain(addresses) {
+  for (const address of addresses) await fetch(address);
 }
 
 if (workers && !workers.controller) offline().catch(() => {}); // private browsing, or a page that is not secure: it works all the same, with a network

@@ -1,7 +1,8 @@
-/** Asks which pages of a PDF to add, and for its password. */
+/** Asks which pages of a document to add, for its password, and whether to fetch a font that it needs. */
 
 import { formatPages, parsePages } from "./pages.js";
 import { h } from "./dom.js";
+import { FONT_BYTES } from "./font.js";
 
 /** @typedef {import("./words.js").Voice} Voice */
 /** @typedef {import("./words.js").Say} Say */
@@ -31,6 +32,18 @@ export class PdfView {
     const form = this.#form((words) => words.password(file), this.#labelled((words) => words.passwordField, field), problem);
     const submit = this.#voice.put(h("button", { type: "submit", class: "primary" }), (words) => words.unlock);
     return this.#ask(form, submit, () => field.value, field);
+  }
+
+  /**
+   * @param {string} file its name
+   * @param {boolean} locked whether the page has to be loaded again for it
+   * @returns {Promise<boolean>} whether the font is to be fetched
+   */
+  async font(file, locked) {
+    const about = this.#voice.put(h("p", { class: "about" }), (words) => (locked ? words.fontAboutLocked(file) : words.fontAbout));
+    const form = this.#form((words) => words.fontNeeded(file), about);
+    const submit = this.#voice.put(h("button", { type: "submit", class: "primary", part: "pdf-font" }), (words) => (locked ? words.fontReload : words.fontFetch)(FONT_BYTES));
+    return (await this.#ask(form, submit, () => true, submit, (words) => words.fontLeave)) === true;
   }
 
   /**
@@ -110,11 +123,11 @@ export class PdfView {
 
   /**
    * @template T
-   * @param {HTMLFormElement} form @param {HTMLButtonElement} submit @param {() => T} value @param {HTMLElement} first
+   * @param {HTMLFormElement} form @param {HTMLButtonElement} submit @param {() => T} value @param {HTMLElement} first @param {Say} [otherwise]
    * @returns {Promise<T | null>}
    */
-  #ask(form, submit, value, first) {
-    const cancel = this.#voice.put(h("button", { type: "button" }), (words) => words.cancel);
+  #ask(form, submit, value, first, otherwise = (words) => words.cancel) {
+    const cancel = this.#voice.put(h("button", { type: "button" }), otherwise);
     form.append(h("div", { class: "buttons" }, cancel, submit));
     this.node.replaceChildren(form);
     this.node.showModal();

@@ -235,7 +235,8 @@ dialog .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.
 dialog .small { flex-direction: column; gap: .375rem; padding: .5rem; border-radius: calc(var(--inner) * .8); background: var(--surface); font-size: .8125rem; font-variant-numeric: tabular-nums; }
 dialog .small[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); background: color-mix(in srgb, var(--accent) 10%, var(--background)); }
 dialog .small :is(img, .blank) { width: 100%; height: 7rem; object-fit: contain; }
-dialog .buttons { display: flex; justify-content: flex-end; gap: .5rem; }
+dialog .about { color: var(--muted); font-size: .9375rem; }
+dialog .buttons { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: .5rem; }
 
 /* which model */
 .choosing[open] { display: flex; flex-direction: column; gap: .75rem; font-size: .9375rem; overflow-y: auto; max-height: min(46rem, calc(100dvh - 2rem)); }

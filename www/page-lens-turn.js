@@ -1,6 +1,5 @@
 /** A question and its answer in <page-lens>: how it grows, what can be done with it, and the places it names. */
 
-import { Answer, thoughtAndAnswer } from "./markdown.js";
 import { csv } from "./tables.js";
 import { h, icon } from "./dom.js";
 
@@ -18,6 +17,20 @@ import { h, icon } from "./dom.js";
  * @property {(places: Named[], pointed: HTMLElement | null) => void} point shows the places, and one of them in particular
  */
 
+/** @type {typeof import("./markdown.js") | null} */
+let code = null;
+
+/** Fetches what answers are made with: three libraries, more than the rest of the page, and of no use before there is an answer. */
+export async function prepareAnswers() {
+  code ??= await import("./markdown.js");
+}
+
+/** What was fetched. */
+function markdown() {
+  if (code === null) throw new Error("answers are shown before they were prepared");
+  return code;
+}
+
 export class TurnView {
   /** @type {Voice} */ #voice;
   /** @type {TurnActions} */ #actions;
@@ -32,8 +45,8 @@ export class TurnView {
   #facts = h("span", {});
   #acts = h("div", { class: "acts", part: "actions" });
   #timing = h("div", { class: "timing", part: "timing", hidden: true }, this.#facts, this.#acts);
-  #answer = new Answer(this.#text);
-  #thinking = new Answer(this.#thought);
+  /** @type {import("./markdown.js").Answer | null} */ #answer = null;
+  /** @type {import("./markdown.js").Answer | null} */ #thinking = null;
   node = h("li", { class: "turn busy" }, this.#asked, this.#wait, this.#thoughts, this.#text, this.#timing);
 
   /** @param {Voice} voice @param {string} question @param {TurnActions} actions */
@@ -83,10 +96,11 @@ export class TurnView {
   #show(done) {
     cancelAnimationFrame(this.#shown);
     this.#shown = 0;
+    const { Answer, thoughtAndAnswer } = markdown();
     const { thought, answer } = thoughtAndAnswer(this.#raw);
     this.#thoughts.hidden = thought === "";
-    if (thought !== "") this.#thinking.show(thought, done || answer !== "");
-    this.#answer.show(answer, done);
+    if (thought !== "") (this.#thinking ??= new Answer(this.#thought)).show(thought, done || answer !== "");
+    (this.#answer ??= new Answer(this.#text)).show(answer, done);
     if (this.places.length > 0) this.#actions.point(this.places, null);
   }
 
@@ -111,7 +125,7 @@ export class TurnView {
 
   /** Copies in each form that says something of its own. */
   #copies() {
-    const { answer } = thoughtAndAnswer(this.#raw);
+    const { answer } = markdown().thoughtAndAnswer(this.#raw);
     const plain = this.#text.innerText.trim();
     const tables = /** @type {HTMLTableElement[]} */ ([...this.#text.querySelectorAll("table")]);
     const copies = [this.#copy("copy", (words) => words.copy, answer)];

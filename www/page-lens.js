@@ -18,13 +18,15 @@
 import { isPlain, picturesOf } from "./attachments.js";
 import { Conversation, newId } from "./conversation.js";
 import { facts, perTile } from "./facts.js";
+import { fetchFont } from "./font.js";
 import { forget, forgetAll, keep, kept } from "./history.js";
 import { Pace } from "./pace.js";
 import { PageLensError, contacts, lock, modelBytes } from "./pagelens.js";
 import { View } from "./page-lens-view.js";
 import { PdfView } from "./page-lens-pdf.js";
+import { prepareAnswers } from "./page-lens-turn.js";
 import { isPdf } from "./pdf.js";
-import { leave, left } from "./reload.js";
+import { fontIsWanted, leave, left } from "./reload.js";
 import { borrow } from "./shared.js";
 import { nameOf } from "./sources.js";
 import { languageOf } from "./words.js";
@@ -61,6 +63,7 @@ export class PageLensElement extends HTMLElement {
     forget: (kept) => void forget(kept.id).then(() => this.#offerEarlier(), (error) => this.#fail(error)),
   });
   #pdf = new PdfView(this.#view.voice);
+  /** Whether text may be left out for want of a font, without asking again. */ #fontless = false;
   /** @type {import("./pagelens.js").Engine | null} */ #engine = null;
   /** Lets the engine go, which other elements may go on using. */ #giveBack = () => {};
   /** @type {{ promise: Promise<EngineInfo>, abort: AbortController } | null} */ #loading = null;
@@ -191,7 +194,7 @@ export class PageLensElement extends HTMLElement {
     if (isPlain(file)) return this.#add({ name, blob: file, missing: [] });
     try {
       this.#view.status("loading", (words) => words.opening(name), { fraction: -1 });
-      for await (const { page, ...picture } of picturesOf(file, name, this.#pdf)) {
+      for await (const { page, ...picture } of picturesOf(file, name, this.#pdf, () => this.#findFont(file, name))) {
         this.#add({ ...picture, name: page === null ? name : this.#words.pageName({ file: name, page }) });
       }
     } catch (error) {
@@ -199,6 +202,21 @@ export class PageLensElement extends HTMLElement {
     } finally {
       if (!this.#loading) this.#idle();
     }
+  }
+
+  /** A font for a document that needs one, if the user wants it. @param {Blob} file @param {string} name @returns {Promise<boolean>} whether it is here now */
+  async #findFont(file, name) {
+    if (this.#fontless) return false;
+    this.#fontless = !(await this.#pdf.font(name, lock.locked));
+    if (this.#fontless) return false;
+    if (lock.locked) {
+      await this.#reload(file);
+      return new Promise(() => {}); // the page is on its way out
+    }
+    return fetchFont().then(() => true, (error) => {
+      this.#fail(error);
+      return false;
+    });
   }
 
   /**
@@ -330,12 +348,15 @@ export class PageLensElement extends HTMLElement {
     this.#progress({ phase: "download", done: 0, total: this.#bytes ?? 0 });
     try {
       if (!model) throw new PageLensError("invalid-request", "The page-lens element needs a model attribute.");
+      const answers = lock.before(prepareAnswers());
+      answers.catch(shown); // awaited when the model is there
       const locking = this.hasAttribute("lock");
       if (locking) void lock.before(listOfModels()).catch(shown);
       if (locking && this.hasAttribute("sample")) void lock.before(this.#sampleFile()).catch(shown);
       const { engine, giveBack } = await borrow({ model, device: this.#device, lock: locking, signal, onProgress: (progress) => this.#progress(progress) });
       this.#engine = engine;
       this.#giveBack = giveBack;
+      await answers;
       this.#idle();
       if (!this.hasAttribute("max-tiles") && !this.#view.pages.chosen) this.#view.pages.detail = engine.info.max_tiles;
       this.#view.pages.know(engine.info.image_size, null);
@@ -451,18 +472,21 @@ export class PageLensElement extends HTMLElement {
     this.#view.light.show({ state, host: contacts.latest, reason: lock.refusal ?? "unasked" });
   };
 
-  /** Loads the page again, which opens its lock, and goes on with the conversation. */
-  async #reload() {
-    await leave(this.#conversation, typeof this.#model === "string" ? this.#model : "").catch((error) => this.#fail(error));
+  /** Loads the page again, which opens its lock, and goes on with the conversation. @param {Blob | null} [document] to be opened then, with a font that is fetched first */
+  async #reload(document = null) {
+    await leave(this.#conversation, typeof this.#model === "string" ? this.#model : "", document).catch((error) => this.#fail(error));
     location.reload();
   }
 
   /** Goes on with the conversation that the page was loaded again with. */
   async #comeBack() {
-    const { conversation, model } = await left().catch(() => ({ conversation: null, model: "" }));
+    const font = fontIsWanted() ? fetchFont().catch((error) => void this.#fail(error)) : null;
+    const { conversation, model, document } = await left().catch(() => ({ conversation: null, model: "", document: null }));
     if (conversation === null) return;
     if (model !== "" && model !== this.getAttribute("model")) this.#chosen = model;
     await this.#open(() => new Conversation(conversation)).catch(shown);
+    await font;
+    if (document) await this.attach(document).catch(shown);
   }
 
   /** Shows the state between two things. */
@@ -633,6 +657,7 @@ export class PageLensElement extends HTMLElement {
   /** Shows a conversation that holds documents. @param {() => Conversation | Promise<Conversation>} read */
   async #open(read) {
     await this.#opening("");
+    await prepareAnswers();
     this.#restore(await read());
   }
 

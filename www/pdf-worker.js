@@ -1,21 +1,22 @@
 /**
- * The worker that draws the pages of one PDF. It has an engine of its own (pdf/, from src/web/pdf.rs), apart from the model's:
+ * The worker that draws the pages of one document, PDF or TIFF. It has an engine of its own (pdf/src/web.rs), apart from the model's:
  * a document that hangs or breaks it takes nothing else along. pdf.js starts it, and ends it when a page takes too long.
  *
- * Page to worker, each with an `id`: open { bytes, password, module }, once, `module` being the engine where it is compiled already; draw { page, longest }.
+ * Page to worker, each with an `id`: open { bytes, password, module }, once, `module` being the engine where it is compiled already;
+ * font { font }, for text whose own font the document does not carry; draw { page, longest }.
  * Instead of open: part { module }, which worker.js has too.
- * Worker to page, one for each: done { result } or error { code, message }. open: { pages }; draw: { picture, missing }, a PNG
- * and the names of what it lacks; part: what part.js says.
+ * Worker to page, one for each: done { result } or error { code, message }. open: { pages }; font: {}; draw: { picture, missing,
+ * needsFont }, a PNG, the names of what it lacks, and whether a font would help; part: what part.js says.
  */
 
 import { compiled, partOf } from "./part.js";
 
 /**
  * The built module, www/pdf/pdf.js.
- * @typedef {{ pages: () => number, draw: (page: number, longest: number) => { width: number, height: number, rgba: Uint8ClampedArray<ArrayBuffer>, missing: string[] } }} PdfDocument
+ * @typedef {{ pages: () => number, setFont: (font: Uint8Array) => void, draw: (page: number, longest: number) => { width: number, height: number, rgba: Uint8ClampedArray<ArrayBuffer>, missing: string[], needsFont: boolean } }} PdfDocument
  * @typedef {{ default: (from: { module_or_path: WebAssembly.Module | URL }) => Promise<unknown>, PdfDocument: { open: (bytes: Uint8Array, password: string) => PdfDocument } }} PdfModule
  */
-/** @typedef {{ id: number, type: "open", bytes: ArrayBuffer, password: string, module?: WebAssembly.Module } | { id: number, type: "part", module?: WebAssembly.Module } | { id: number, type: "draw", page: number, longest: number }} ToPdfWorker */
+/** @typedef {{ id: number, type: "open", bytes: ArrayBuffer, password: string, module?: WebAssembly.Module } | { id: number, type: "part", module?: WebAssembly.Module } | { id: number, type: "font", font: ArrayBuffer } | { id: number, type: "draw", page: number, longest: number }} ToPdfWorker */
 
 const post = /** @type {(message: object) => void} */ (self.postMessage.bind(self));
 
@@ -48,10 +49,14 @@ async function answer(message) {
     return { pages: opened.pages() };
   }
   if (opened === null) throw new Error("no document is open");
-  const { width, height, rgba, missing: lacks } = opened.draw(message.page, message.longest);
+  if (message.type === "font") {
+    opened.setFont(new Uint8Array(message.font));
+    return {};
+  }
+  const { width, height, rgba, missing: lacks, needsFont } = opened.draw(message.page, message.longest);
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d")?.putImageData(new ImageData(rgba, width, height), 0, 0);
-  return { picture: await canvas.convertToBlob({ type: "image/png" }), missing: lacks };
+  return { picture: await canvas.convertToBlob({ type: "image/png" }), missing: lacks, needsFont };
 }
 
 /** Where the engine is: in a worker from a file. */

@@ -1,13 +1,14 @@
-/** A PDF document, drawn page by page in a worker of its own (pdf-worker.js) that is ended when a page takes too long. */
+/** A document of pages, PDF or TIFF, drawn page by page in a worker of its own (pdf-worker.js) that is ended when a page takes too long. */
 
 import { PageLensError } from "./error.js";
+import { keptFont } from "./font.js";
 import { lock } from "./lock.js";
 import { startWorker } from "./workers.js";
 
 /** The longest that opening a document, or drawing one page, may take. */
 const PATIENCE = 10_000;
 
-/** @typedef {{ picture: Blob, missing: string[] }} Page a PNG, and the names of what it lacks */
+/** @typedef {{ picture: Blob, missing: string[], needsFont: boolean }} Page a PNG, the names of what it lacks, and whether a font (font.js) would help */
 
 export class PdfFile {
   /** @type {Blob} */ #file;
@@ -43,6 +44,10 @@ export class PdfFile {
    */
   async draw(page, longest = 0) {
     if (this.#worker === null) await this.open(this.#password);
+    const drawn = /** @type {Page} */ (await this.#call({ type: "draw", page, longest }));
+    const font = drawn.needsFont ? await keptFont() : null;
+    if (font === null) return drawn;
+    await this.#call({ type: "font", font }, [font]);
     return /** @type {Page} */ (await this.#call({ type: "draw", page, longest }));
   }
 
@@ -91,7 +96,12 @@ export class PdfFile {
   }
 }
 
-/** Whether a file is a PDF, by its type, its name, or its first bytes. @param {Blob} file */
+/** Whether a file is a PDF, by its type or its name. @param {Blob} file */
 export function isPdf(file) {
   return file.type === "application/pdf" || (file instanceof File && /\.pdf$/i.test(file.name));
+}
+
+/** Whether a file is a TIFF, which may have several pages, by its type or its name. @param {Blob} file */
+export function isTiff(file) {
+  return file.type === "image/tiff" || (file instanceof File && /\.tiff?$/i.test(file.name));
 }

@@ -7,20 +7,29 @@ import { forget, keep, kept } from "./history.js";
 
 const LEFT = "pagelens-left";
 
-/** @param {Conversation} conversation @param {string} model that is wanted then */
-export async function leave(conversation, model) {
+/** @typedef {Kept & { document?: Blob | null }} Left with a document that is to be opened then */
+
+/** @param {Conversation} conversation @param {string} model that is wanted then @param {Blob | null} document that needs a font */
+export async function leave(conversation, model, document) {
   const kept = conversation.keep();
-  await keep({ ...kept, id: LEFT });
-  sessionStorage.setItem(LEFT, JSON.stringify({ id: kept.id, model }));
+  await keep(/** @type {Left} */ ({ ...kept, id: LEFT, document }));
+  sessionStorage.setItem(LEFT, JSON.stringify({ id: kept.id, model, font: document !== null }));
 }
 
-/** What this tab left, once. @returns {Promise<{ conversation: Kept | null, model: string }>} */
+/** Whether a font is to be fetched before what this tab left is opened. */
+export function fontIsWanted() {
+  return JSON.parse(sessionStorage.getItem(LEFT) ?? "{}").font === true;
+}
+
+/** What this tab left, once. @returns {Promise<{ conversation: Kept | null, model: string, document: Blob | null }>} */
 export async function left() {
   const text = sessionStorage.getItem(LEFT);
-  if (text === null) return { conversation: null, model: "" };
+  if (text === null) return { conversation: null, model: "", document: null };
   sessionStorage.removeItem(LEFT);
   const { id, model } = JSON.parse(text);
-  const found = (await kept()).find((each) => each.id === LEFT);
+  const found = /** @type {Left | undefined} */ ((await kept()).find((each) => each.id === LEFT));
   await forget(LEFT);
-  return { conversation: found ? { ...found, id } : null, model };
+  if (!found) return { conversation: null, model, document: null };
+  const { document = null, ...conversation } = found;
+  return { conversation: { ...conversation, id }, model, document };
 }

@@ -1,6 +1,6 @@
 /**
- * Keeps the page and the engine for when there is no network: the network first, what it last sent otherwise. Models are no
- * business of this file: cache.js keeps them, verified.
+ * Keeps the page and the engine for when there is no network: the network first, what it last sent otherwise. Models and
+ * the font are no business of this file: cache.js and font.js keep them, verified.
  */
 
 const SHELL = "pagelens-shell";
@@ -9,7 +9,7 @@ const scope = /** @type {any} */ (self);
 /** Whether this worker keeps a request's answer. @param {Request} request */
 function kept(request) {
   const { origin, pathname } = new URL(request.url);
-  return request.method === "GET" && origin === location.origin && !pathname.includes("/models/") && !request.headers.has("Range");
+  return request.method === "GET" && origin === location.origin && !/\/(models|fonts)\//.test(pathname) && !request.headers.has("Range");
 }
 
 scope.addEventListener("install", () => scope.skipWaiting());

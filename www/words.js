@@ -3,7 +3,8 @@
  * list has the type of the English one, so that none can be missing.
  */
 
-const number = (/** @type {number} */ value, /** @type {number} */ digits = 0) => new Intl.NumberFormat("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
+// Both languages write numbers so. Intl would do it as well, but it takes longer to start than all else on the page together.
+const number = (/** @type {number} */ value, digits = 0) => value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 const megabytes = (/** @type {number} */ bytes) => `${number(bytes / 1e6, bytes < 99.5e6 ? 1 : 0)} MB`;
 const size = (/** @type {number} */ bytes) => (bytes < 999.5e6 ? megabytes(bytes) : `${number(bytes / 1e9, 1)} GB`);
 const received = (/** @type {number} */ bytes) => (bytes < 1e6 ? `${number(bytes / 1e3)} kB` : size(bytes));
@@ -36,7 +37,7 @@ const EN = {
   pictureName: (/** @type {number} */ count) => `picture ${count}`,
   pageName: (/** @type {{ file: string, page: number }} */ { file, page }) => `${file}, page ${page}`,
 
-  // --- PDF
+  // --- documents of pages
   opening: (/** @type {string} */ name) => `Opening ${name}`,
   whichPages: (/** @type {{ file: string, pages: number }} */ { file, pages }) => `Which pages of ${file}? It has ${pages}.`,
   pageRange: "Pages, such as 1-3,7",
@@ -47,6 +48,12 @@ const EN = {
   passwordField: "Password",
   passwordWrong: "That password does not open it.",
   unlock: "Open",
+  fontNeeded: (/** @type {string} */ name) => `${name} has text in a font that it does not carry.`,
+  fontAbout: "The text is Chinese, Japanese or Korean. This site has a font for it, which your browser will keep. Without one the text is left out, and the model does not see it either.",
+  fontAboutLocked: (/** @type {string} */ name) => `The text is Chinese, Japanese or Korean. This site has a font for it, which your browser will keep; but this page is locked, so it has to be loaded again first. The conversation is kept, and ${name} is opened then. Without the font the text is left out, and the model does not see it either.`,
+  fontFetch: (/** @type {number} */ bytes) => `Get the font (${megabytes(bytes)})`,
+  fontReload: (/** @type {number} */ bytes) => `Reload and get the font (${megabytes(bytes)})`,
+  fontLeave: "Leave the text out",
   missing: (/** @type {{ name: string, what: string }} */ { name, what }) => `Part of ${name} could not be drawn as it is: ${what}. The model does not see it either.`,
 
   // --- what the model sees
@@ -205,13 +212,14 @@ const EN = {
     "engine-crashed": ["The engine stopped unexpectedly.", "Ask again: it starts afresh. If that happens again, try a smaller picture."],
     "device-lost": ["The GPU was lost, and starting again did not help.", "Try with less detail (fewer tiles), close other tabs, or run without the GPU."],
     device: ["The GPU cannot be used here.", "A browser with WebGPU is needed, or the CPU."],
-    "pdf-damaged": ["This PDF cannot be read.", "It is damaged, or no PDF. Take screenshots of its pages, or print it to a new PDF."],
-    "pdf-empty": ["This PDF has no pages.", "Add another one."],
-    "pdf-too-long": ["This PDF has too many pages.", "Split it, and add the part you need."],
+    "pdf-damaged": ["This document cannot be read.", "It is damaged, or of another kind. Take screenshots of its pages, or print it to a new PDF."],
+    "pdf-empty": ["This document has no pages.", "Add another one."],
+    "pdf-too-long": ["This document has too many pages.", "Split it, and add the part you need."],
     "pdf-encryption": ["This PDF’s encryption is not known here.", "Print it to a new PDF, and add that."],
-    "pdf-page": ["A page of this PDF cannot be drawn.", "The other pages can still be used. Take a screenshot of this one."],
-    "pdf-timeout": ["A page of this PDF took too long to draw.", "The other pages can still be used. Take a screenshot of this one."],
-    "pdf-missing": ["PDF documents cannot be read here.", "The site’s owner has to put the PDF module there. Take screenshots of the pages instead."],
+    "pdf-page": ["A page of this document cannot be drawn.", "The other pages can still be used. Take a screenshot of this one."],
+    "pdf-timeout": ["A page of this document took too long to draw.", "The other pages can still be used. Take a screenshot of this one."],
+    "pdf-missing": ["Documents of several pages cannot be read here.", "The site’s owner has to put the PDF module there. Take screenshots of the pages instead."],
+    font: ["The font could not be fetched.", "Check the connection, then add the document again. If that does not help, the site’s owner has to put the font there."],
     "chat-file": ["This file is not an exported conversation.", "Choose a .json file that was exported here."],
     storage: ["This browser keeps nothing for this page.", "Export the conversation to keep it. A private window, or a full disk, can be the reason."],
     answer: ["The question could not be answered.", ""],
@@ -259,6 +267,12 @@ const ZH = {
   passwordField: "密码",
   passwordWrong: "密码不正确。",
   unlock: "打开",
+  fontNeeded: (name) => `${name} 中有文字使用了未嵌入的字体。`,
+  fontAbout: "这些文字是中文、日文或韩文。本站有可用的字体，下载后会保留在浏览器中。没有字体时这些文字会被略去，模型也看不到。",
+  fontAboutLocked: (name) => `这些文字是中文、日文或韩文。本站有可用的字体，下载后会保留在浏览器中；但此页面已锁定，需要先重新加载。对话会保留，随后会打开 ${name}。没有字体时这些文字会被略去，模型也看不到。`,
+  fontFetch: (bytes) => `下载字体（${megabytes(bytes)}）`,
+  fontReload: (bytes) => `重新加载并下载字体（${megabytes(bytes)}）`,
+  fontLeave: "略去这些文字",
   missing: ({ name, what }) => `${name} 有内容无法绘制：${what}。模型也看不到这部分。`,
 
   seen: "模型看到的画面",
@@ -409,13 +423,14 @@ const ZH = {
     "engine-crashed": ["引擎意外停止。", "请再次提问，引擎会重新启动；若再次发生，请使用较小的图片。"],
     "device-lost": ["GPU 已丢失，重新开始也未成功。", "请降低精细度（减少分块）、关闭其他标签页，或不使用 GPU 运行。"],
     device: ["此处无法使用 GPU。", "需要支持 WebGPU 的浏览器，或改用 CPU。"],
-    "pdf-damaged": ["无法读取这个 PDF。", "文件已损坏或不是 PDF。请对页面截图，或重新打印为 PDF。"],
-    "pdf-empty": ["这个 PDF 没有页面。", "请添加其他文件。"],
-    "pdf-too-long": ["这个 PDF 的页数太多。", "请拆分后只添加需要的部分。"],
+    "pdf-damaged": ["无法读取这个文档。", "文件已损坏或是其他类型。请对页面截图，或重新打印为 PDF。"],
+    "pdf-empty": ["这个文档没有页面。", "请添加其他文件。"],
+    "pdf-too-long": ["这个文档的页数太多。", "请拆分后只添加需要的部分。"],
     "pdf-encryption": ["无法识别这个 PDF 的加密方式。", "请将其打印为新的 PDF 再添加。"],
-    "pdf-page": ["这个 PDF 有一页无法绘制。", "其他页仍可使用；请对这一页截图。"],
-    "pdf-timeout": ["这个 PDF 有一页绘制时间过长。", "其他页仍可使用；请对这一页截图。"],
-    "pdf-missing": ["此处无法读取 PDF。", "需要由网站所有者放置 PDF 模块；请先对页面截图。"],
+    "pdf-page": ["这个文档有一页无法绘制。", "其他页仍可使用；请对这一页截图。"],
+    "pdf-timeout": ["这个文档有一页绘制时间过长。", "其他页仍可使用；请对这一页截图。"],
+    "pdf-missing": ["此处无法读取多页文档。", "需要由网站所有者放置 PDF 模块；请先对页面截图。"],
+    font: ["无法下载字体。", "请检查网络后重新添加文档；若仍无效，需要由网站所有者放置字体文件。"],
     "chat-file": ["这个文件不是导出的对话。", "请选择从这里导出的 .json 文件。"],
     storage: ["此浏览器不为本页保存内容。", "请导出对话以保留它；隐私窗口或磁盘已满可能是原因。"],
     answer: ["无法回答这个问题。", ""],

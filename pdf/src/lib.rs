@@ -1,23 +1,17 @@
-//! PDF files to pictures of their pages, with hayro. Only pixels come out: a document's scripts, forms, links and
-//! attachments are never run or followed.
+//! Documents to pictures of their pages: PDF files with hayro (`pdf.rs`), TIFF files of several pages (`tiff.rs`). Only pixels
+//! come out: a document's scripts, forms, links and attachments are never run or followed.
 //!
-//! A package of its own, so that a document that hangs or breaks the renderer takes nothing else along: the page runs it as
+//! A package of its own, so that a document that hangs or breaks what draws it takes nothing else along: the page runs it as
 //! a WebAssembly module in a worker that can be ended (`web.rs`), the command line as a program that can be killed
 //! (`main.rs`).
 
+mod fax;
+mod pdf;
+mod tiff;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use hayro::hayro_interpret::font::FontQuery;
-use hayro::hayro_interpret::hayro_cmap::CidFamily;
-use hayro::hayro_interpret::{InterpreterSettings, InterpreterWarning};
-use hayro::hayro_syntax::page::Page;
-use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
-use hayro::vello_cpu::color::palette::css::WHITE;
-use hayro::{PixmapSettings, RenderCache, RenderSettings, render};
+use std::sync::Arc;
 
 /// Longest side of a page in pixels: five of a model's tiles of 448, and 190 dots per inch of an A4 page.
 pub const LONGEST_SIDE: u16 = 2240;
@@ -25,9 +19,12 @@ pub const LONGEST_SIDE: u16 = 2240;
 /// Most pages of a document.
 pub const MOST_PAGES: usize = 2000;
 
+/// Most pixels of a picture in a document that are decoded, and of a page of a TIFF file.
+const MOST_PIXELS: u64 = 64_000_000;
+
 /// What can be wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PdfError {
+pub enum DocumentError {
     /// It is encrypted, and no password or a wrong one was given.
     #[error("a password is needed")]
     Password,
@@ -35,7 +32,7 @@ pub enum PdfError {
     #[error("its encryption is damaged or of an unknown kind")]
     Encryption,
     /// It has no structure that could be followed.
-    #[error("it is damaged, or no PDF document")]
+    #[error("it is damaged, or neither a PDF nor a TIFF document")]
     Damaged,
     /// There is nothing to see.
     #[error("it has no pages")]
@@ -49,9 +46,15 @@ pub enum PdfError {
     /// A page whose sides are no lengths that could be drawn.
     #[error("page {0} has no usable size")]
     Size(usize),
+    /// A page of a TIFF file that is damaged, or of a kind that is not read.
+    #[error("page {0}: {1}")]
+    Page(usize, String),
+    /// A font that is none.
+    #[error("the font for Chinese, Japanese and Korean is no font")]
+    Font,
 }
 
-impl PdfError {
+impl DocumentError {
     /// A stable name for scripts.
     pub fn code(&self) -> &'static str {
         match self {
@@ -62,13 +65,18 @@ impl PdfError {
             Self::Long(_) => "pdf-too-long",
             Self::NoPage(_) => "pdf-no-page",
             Self::Size(_) => "pdf-page-size",
+            Self::Page(..) => "pdf-page",
+            Self::Font => "pdf-font",
         }
     }
 }
 
 /// An open document.
-pub struct Document {
-    pdf: Pdf,
+pub struct Document(Kind);
+
+enum Kind {
+    Pdf(pdf::PdfFile),
+    Tiff(tiff::TiffFile),
 }
 
 /// A page as pixels.
@@ -83,107 +91,54 @@ pub struct Drawn {
     /// What is on the page but not in the picture, in words: fonts that are neither in the document nor here, pictures
     /// that could not be decoded.
     pub missing: Vec<String>,
+    /// Whether a font for Chinese, Japanese and Korean would draw some of what is missing.
+    pub needs_font: bool,
 }
 
 impl Document {
     /// Opens a document; an empty password is none.
-    pub fn open(bytes: Vec<u8>, password: &str) -> Result<Self, PdfError> {
-        let pdf = Pdf::new_with_password(bytes, password).map_err(|error| match error {
-            LoadPdfError::Decryption(DecryptionError::PasswordProtected) => PdfError::Password,
-            LoadPdfError::Decryption(_) => PdfError::Encryption,
-            LoadPdfError::Invalid => PdfError::Damaged,
-        })?;
-        match pdf.pages().len() {
-            0 => Err(PdfError::Empty),
-            pages if pages > MOST_PAGES => Err(PdfError::Long(pages)),
-            _ => Ok(Self { pdf }),
+    pub fn open(bytes: Vec<u8>, password: &str) -> Result<Self, DocumentError> {
+        let document = if tiff::is_tiff(&bytes) {
+            Kind::Tiff(tiff::TiffFile::open(bytes)?)
+        } else {
+            Kind::Pdf(pdf::PdfFile::open(bytes, password)?)
+        };
+        let document = Self(document);
+        match document.pages() {
+            0 => Err(DocumentError::Empty),
+            pages if pages > MOST_PAGES => Err(DocumentError::Long(pages)),
+            _ => Ok(document),
         }
     }
 
     /// How many pages there are.
     pub fn pages(&self) -> usize {
-        self.pdf.pages().len()
+        match &self.0 {
+            Kind::Pdf(pdf) => pdf.pages(),
+            Kind::Tiff(tiff) => tiff.pages(),
+        }
     }
 
-    /// Draws page `number`, counted from 1, with `longest` pixels on its longer side.
-    pub fn draw(&self, number: usize, longest: u16) -> Result<Drawn, PdfError> {
-        let pages = self.pdf.pages();
-        let page = number.checked_sub(1).and_then(|at| pages.get(at));
-        let page = page.ok_or(PdfError::NoPage(number))?;
-        let scale = scale(page, longest).ok_or(PdfError::Size(number))?;
-        let missing = Arc::new(Mutex::new(BTreeSet::new()));
-        let pixmap = render(
-            page,
-            &RenderCache::new(),
-            &interpreter(&missing),
-            &RenderSettings::default(),
-            &PixmapSettings {
-                x_scale: scale,
-                y_scale: scale,
-                bg_color: WHITE,
-            },
-        );
-        let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
-        if missing.iter().any(|what| what.starts_with("the font ")) {
-            missing.remove("a font"); // the same one, by its name
+    /// Takes a font, a TrueType or OpenType file, for the Chinese, Japanese and Korean text whose own font the document
+    /// does not carry.
+    pub fn set_font(&mut self, font: Vec<u8>) -> Result<(), DocumentError> {
+        let magic = [&[0, 1, 0, 0], b"OTTO", b"ttcf", b"true"];
+        if !magic.iter().any(|magic| font.starts_with(*magic)) {
+            return Err(DocumentError::Font);
         }
-        Ok(Drawn {
-            width: pixmap.width(),
-            height: pixmap.height(),
-            rgba: pixmap.data_as_u8_slice().to_vec(),
-            missing: missing.iter().cloned().collect(),
-        })
+        if let Kind::Pdf(pdf) = &mut self.0 {
+            pdf.font = Some(Arc::new(font));
+        }
+        Ok(())
     }
-}
 
-/// Points to pixels; `None` where no side would have a length.
-fn scale(page: &Page<'_>, longest: u16) -> Option<f32> {
-    let (width, height) = page.render_dimensions();
-    let scale = f32::from(longest) / width.max(height);
-    let shorter = width.min(height) * scale;
-    (scale.is_finite() && scale > 0.0 && shorter >= 1.0).then_some(scale)
-}
-
-/// hayro's own fonts stand in for the Latin ones that a document does not carry. It has none for Chinese, Japanese and
-/// Korean: their names go to `missing`, as does whatever else is left out.
-fn interpreter(missing: &Arc<Mutex<BTreeSet<String>>>) -> InterpreterSettings {
-    let note = |missing: &Mutex<BTreeSet<String>>, what: String| {
-        if let Ok(mut missing) = missing.lock() {
-            missing.insert(what);
+    /// Draws page `number`, counted from 1, with at most `longest` pixels on its longer side.
+    pub fn draw(&mut self, number: usize, longest: u16) -> Result<Drawn, DocumentError> {
+        let at = number.checked_sub(1).filter(|&at| at < self.pages());
+        let at = at.ok_or(DocumentError::NoPage(number))?;
+        match &mut self.0 {
+            Kind::Pdf(pdf) => pdf.draw(at, longest),
+            Kind::Tiff(tiff) => tiff.draw(at, longest),
         }
-    };
-    let (fonts, others) = (Arc::clone(missing), Arc::clone(missing));
-    InterpreterSettings {
-        font_resolver: Arc::new(move |query| match query {
-            FontQuery::Standard(font) => Some(font.get_font_data()),
-            FontQuery::Fallback(font) => {
-                let family = font.character_collection.as_ref().map(|c| &c.family);
-                if let Some(
-                    CidFamily::AdobeGB1
-                    | CidFamily::AdobeCNS1
-                    | CidFamily::AdobeJapan1
-                    | CidFamily::AdobeKorea1,
-                ) = family
-                {
-                    let name = font.post_script_name.clone().or(font.font_name.clone());
-                    note(
-                        &fonts,
-                        name.map_or("a font".to_owned(), |name| format!("the font {name}")),
-                    );
-                    return None;
-                }
-                Some(font.pick_standard_font().get_font_data())
-            }
-        }),
-        warning_sink: Arc::new(move |warning| {
-            let what = match warning {
-                InterpreterWarning::UnsupportedFont => "a font",
-                InterpreterWarning::ImageDecodeFailure => "a picture",
-                InterpreterWarning::UnresolvedAnnotationAppearance => "an annotation",
-                _ => "something",
-            };
-            note(&others, what.to_owned());
-        }),
-        ..InterpreterSettings::default()
     }
 }

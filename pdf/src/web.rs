@@ -3,7 +3,7 @@
 use js_sys::{Array, Error, Object, Reflect, Uint8ClampedArray};
 use wasm_bindgen::prelude::*;
 
-use crate::{Document, LONGEST_SIDE, PdfError};
+use crate::{Document, DocumentError, LONGEST_SIDE};
 
 /// An open document.
 #[wasm_bindgen]
@@ -22,9 +22,15 @@ impl PdfDocument {
         self.0.pages()
     }
 
-    /// Draws page `number`, counted from 1: `{ width, height, rgba, missing }`. Its longer side is `longest` pixels, or
-    /// what a model looks at where that is 0.
-    pub fn draw(&self, number: usize, longest: u16) -> Result<Object, JsValue> {
+    /// Takes a font for the Chinese, Japanese and Korean text whose own font the document does not carry.
+    #[wasm_bindgen(js_name = setFont)]
+    pub fn set_font(&mut self, font: Vec<u8>) -> Result<(), JsValue> {
+        self.0.set_font(font).map_err(|error| thrown(&error))
+    }
+
+    /// Draws page `number`, counted from 1: `{ width, height, rgba, missing, needsFont }`. Its longer side is `longest`
+    /// pixels, or what a model looks at where that is 0.
+    pub fn draw(&mut self, number: usize, longest: u16) -> Result<Object, JsValue> {
         let longest = if longest == 0 {
             LONGEST_SIDE
         } else {
@@ -48,6 +54,7 @@ impl PdfDocument {
                 Uint8ClampedArray::from(drawn.rgba.as_slice()).into(),
             ),
             ("missing", missing.into()),
+            ("needsFont", drawn.needs_font.into()),
         ] {
             Reflect::set(&page, &key.into(), &value)?;
         }
@@ -56,7 +63,7 @@ impl PdfDocument {
 }
 
 /// An `Error` with our words and a `code`.
-fn thrown(error: &PdfError) -> JsValue {
+fn thrown(error: &DocumentError) -> JsValue {
     let thrown = Error::new(&error.to_string());
     let _ = Reflect::set(&thrown, &"code".into(), &error.code().into());
     thrown.into()

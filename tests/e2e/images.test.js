@@ -1,6 +1,6 @@
 /**
  * Hostile pictures: each ends in a typed error that names its file, or in a picture. On the page, in front of a mock engine that
- * reads PNG headers, for what the browser and the page do with them; in the terminal for the decoder, which is the page's too.
+ * reads PNG headers, for what the browser and the page do with them; on the page and in the terminal for the decoder, with the model that ships.
  */
 
 import assert from "node:assert/strict";
@@ -53,6 +53,32 @@ test("on the page each hostile picture is a typed error that names it, or a pict
   assert.deepEqual(elsewhere.log, []);
   const slowest = results.reduce((a, b) => (a.ms > b.ms ? a : b));
   t.diagnostic(`${files.length} files, ${results.filter(({ outcome }) => outcome === "picture").length} of them pictures; the slowest, ${slowest.name}, took ${Math.round(slowest.ms)} ms`);
+  await close();
+});
+
+test("the page's own decoder, with the model that ships, answers each hostile picture with a typed error, or reads it, within 10 s", async (t) => {
+  const [browser, server] = await Promise.all([launch(), serve()]);
+  t.after(() => Promise.all([browser.close(), server.close()]));
+  const files = (await hostileImages("http://127.0.0.1:9/")).filter(({ type }) => !/avif|heic/.test(type)); // which the browser reads
+  const { page, close } = await open(browser.context);
+  await page.goto(`${server.url}fixtures/blank.html`);
+  await page.evaluate(async () => {
+    const { createEngine } = await import(/** @type {string} */ ("/pagelens.js"));
+    Object.assign(globalThis, { engine: await createEngine({ model: "/models/tiny/", device: "cpu" }) });
+  });
+  const ask = (/** @type {{ type: string, bytes: Buffer }} */ { type, bytes }) => page.evaluate(async ({ type, zeros, data }) => {
+    const image = new Blob([zeros > 0 ? new Uint8Array(zeros) : Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))], { type });
+    const began = performance.now();
+    const messages = [{ role: "user", content: [{ type: "image", image }, { type: "text", text: "What does it say?" }] }];
+    const code = await Reflect.get(globalThis, "engine").chat.completions.create({ messages, max_tiles: 1, max_tokens: 1 }).then(() => "picture", (/** @type {any} */ error) => error.code ?? String(error));
+    return { code, ms: performance.now() - began };
+  }, { type, zeros: bytes.length > 1_000_000 ? bytes.length : 0, data: bytes.length > 1_000_000 ? "" : bytes.toString("base64") });
+  const results = [];
+  for (const file of files) results.push({ name: file.name, ...(await ask(file)) });
+  assert.deepEqual(results.filter(({ code, ms }) => ms > LIMIT || !/^(picture|image-[a-z-]+)$/.test(code)), []);
+  assert.equal((await ask({ type: "image/png", bytes: png(30, 20) })).code, "picture");
+  const slowest = results.reduce((a, b) => (a.ms > b.ms ? a : b));
+  t.diagnostic(`${files.length} files, ${results.filter(({ code }) => code === "picture").length} of them pictures; the slowest, ${slowest.name}, took ${Math.round(slowest.ms)} ms`);
   await close();
 });
 

@@ -235,6 +235,21 @@ test("where nothing can be kept the page works, and says why it is not locked", 
   }
 });
 
+test("where the site's policy allows no workers from blobs the page works, and says why it is not locked", async () => {
+  const wary = await serve({ mock: true, blobs: false });
+  try {
+    await visit(browser.context, wary.url, async (page) => {
+      await part(page, "sample").click();
+      await page.locator(over).waitFor();
+      assert.equal(await part(page, "light").textContent(), "Not locked");
+      await part(page, "light").click();
+      await page.getByText("This site’s policy, this browser, or the way these files were bundled").waitFor();
+    }, { expected: refused });
+  } finally {
+    await wary.close();
+  }
+});
+
 onPage("another model on a locked page: the page is loaded again, and the conversation is kept", async (page) => {
   await locked(page);
   await page.locator("page-lens").evaluate((lens) => lens.setAttribute("model", "models/big/"));

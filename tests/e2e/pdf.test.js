@@ -25,6 +25,11 @@ function onPage(name, body) {
   test(name, () => visit(browser.context, server.url, (page) => body({ page, ...parts(page) })));
 }
 
+/** In a browser that has kept nothing of this site. @type {typeof onPage} */
+function onFreshPage(name, body) {
+  test(name, () => visit(browser.context, server.url, (page) => body({ page, ...parts(page) }), { fresh: true }));
+}
+
 /** @param {Page} page */
 function parts(page) {
   const part = (/** @type {string} */ name) => page.locator(`page-lens [part=${name}]`);
@@ -93,14 +98,56 @@ onPage("a password is asked for until it is right", async ({ page, choose, dialo
   await thumbnails.waitFor();
 });
 
-onPage("a font that is neither in the document nor here is named", async ({ choose, part }) => {
+/** The requests for the font. */
+const fonts = () => server.log.filter(({ path }) => path.startsWith("/fonts/")).length;
+
+onFreshPage("a font that is neither in the document nor here is named; one is fetched once somebody has agreed, and kept", async ({ page, choose, part, dialog, thumbnails }) => {
+  await page.locator("page-lens").evaluate((lens) => lens.removeAttribute("lock"));
   await choose(chinese(), "chinese.pdf");
+  await dialog.getByText("chinese.pdf has text in a font that it does not carry.").waitFor();
+  assert.equal(await part("pdf-font").innerText(), "Get the font (5.2 MB)");
+  await accessible(page, "asking for a font");
+  await page.keyboard.press("Escape");
   assert.match(await part("missing").filter({ hasText: "could not be drawn" }).innerText(), /^Part of chinese\.pdf, page 1 could not be drawn as it is: the font STSong-Light\./);
+  await choose(chinese(), "again.pdf");
+  await thumbnails.nth(1).waitFor();
+  assert.equal(await dialog.isVisible(), false, "it is not asked twice");
+  assert.equal(fonts(), 0);
+  await page.reload();
+  await page.locator("page-lens").evaluate((lens) => lens.removeAttribute("lock"));
+  await choose(chinese(), "chinese.pdf");
+  await part("pdf-font").click();
+  await thumbnails.waitFor();
+  assert.deepEqual([fonts(), await part("missing").isVisible()], [1, false]);
+});
+
+onFreshPage("a locked page is loaded again for the font, and opens the document then; after that it is here", async ({ page, choose, part, dialog, thumbnails, names, ask }) => {
+  server.log.length = 0;
+  await choose(pages(["One"]), "first.pdf");
+  await ask("?");
+  await choose(chinese(), "chinese.pdf");
+  assert.equal(await part("pdf-font").innerText(), "Reload and get the font (5.2 MB)");
+  await accessible(page, "asking for a font, locked");
+  assert.equal(fonts(), 0);
+  await part("pdf-font").click();
+  await thumbnails.nth(1).waitFor();
+  assert.deepEqual(await names(), ["Show first.pdf, page 1", "Show chinese.pdf, page 1"]);
+  assert.equal(await part("answer").count(), 1, "the conversation is kept");
+  assert.equal(await part("light").textContent(), "Locked: no network");
+  assert.deepEqual([fonts(), await part("missing").isVisible()], [1, false]);
+  await choose(chinese(), "again.pdf");
+  await thumbnails.nth(2).waitFor();
+  assert.deepEqual([fonts(), await part("missing").isVisible(), await dialog.isVisible()], [1, false, false]);
+});
+
+onPage("a picture that is too large to be drawn is named", async ({ choose, part }) => {
+  await choose(hostile["a picture of ten gigapixels"]?.() ?? Buffer.alloc(0), "huge.pdf");
+  assert.match(await part("missing").filter({ hasText: "could not be drawn" }).innerText(), /^Part of huge\.pdf, page 1 could not be drawn as it is: a picture of 100000 x 100000 pixels\./);
 });
 
 onPage("a damaged document gives words, and the conversation goes on", async ({ choose, part, ask, thumbnails }) => {
   await choose(Buffer.from("%PDF-1.7\nnothing follows"), "broken.pdf");
-  await part("error").filter({ hasText: "This PDF cannot be read." }).waitFor();
+  await part("error").filter({ hasText: "This document cannot be read." }).waitFor();
   await choose(pages(["One"]));
   await thumbnails.waitFor();
   await ask("?");

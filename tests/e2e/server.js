@@ -47,10 +47,10 @@ function manifest(shard) {
  */
 
 /**
- * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean, storage?: boolean, made?: Map<string, Made> }} [options] `made` are files by their paths; without `strict` there is no policy; without `storage` nothing can be kept; `pause` is the time in ms that each 64 KiB of the
+ * @param {{ mock?: boolean, ranges?: boolean, pause?: number, strict?: boolean, blobs?: boolean, storage?: boolean, made?: Map<string, Made> }} [options] `made` are files by their paths; without `strict` there is no policy; without `blobs` it allows no worker from a blob; without `storage` nothing can be kept; `pause` is the time in ms that each 64 KiB of the
  *   mock model takes; without `ranges` the server answers every request with the whole file
  */
-export async function serve({ mock = false, ranges = true, pause = 0, strict = true, storage = true, made = new Map() } = {}) {
+export async function serve({ mock = false, ranges = true, pause = 0, strict = true, blobs = true, storage = true, made = new Map() } = {}) {
   /** @type {Log} */
   const log = [];
   /** @type {Promise<void>} */
@@ -65,7 +65,7 @@ export async function serve({ mock = false, ranges = true, pause = 0, strict = t
     let bytes = making ? null : await read(path, mock);
     if (!storage && path === "/cache.js" && bytes) bytes = Buffer.from(bytes.toString().replace("navigator.storage.getDirectory()", "Promise.reject()"));
     const size = making?.size ?? bytes?.length ?? 0;
-    const headers = { ...(strict && { "Content-Security-Policy": policy }), "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
+    const headers = { ...(strict && { "Content-Security-Policy": blobs ? policy : policy.replace("worker-src 'self' blob:", "worker-src 'self'") }), "Cache-Control": "no-store", "Content-Type": types[extname(path.endsWith("/") ? "index.html" : path)] ?? "application/octet-stream" };
     if (path.startsWith("/models/")) Object.assign(headers, { ETag: `"${etag}"` });
     let status = bytes === null && !making ? 404 : 200;
     const { cut, status: refused, flip, whole } = path.startsWith("/models/") && request.method === "GET" ? fault(path, request.headers.range) : {};

@@ -10,7 +10,7 @@ use pagelens::{Error, Result};
 use crate::input;
 use crate::model::ModelArgs;
 
-/// Ask a question, mostly about one or more pictures or PDF documents.
+/// Ask a question, mostly about one or more pictures or documents (PDF, TIFF).
 #[derive(clap::Args)]
 #[command(override_usage = "pagelens ask [OPTIONS] [FILE]... QUESTION")]
 pub(crate) struct Args {
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     json: bool,
     #[command(flatten)]
     pdf: input::PdfArgs,
-    /// Pictures or PDF documents, if any, then the question.
+    /// Pictures or documents, if any, then the question.
     #[arg(required = true, num_args = 1.., value_names = ["FILE", "QUESTION"])]
     input: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! Files of the command line as pictures; of a PDF document, its pages. They are drawn by a program of their own
-//! (`pagelens-pdf`, from `pdf/`), which is killed when it takes too long.
+//! Files of the command line as pictures; of a PDF document, or a TIFF file of several pages, its pages. They are drawn by a
+//! program of their own (`pagelens-pdf`, from `pdf/`), which is killed when it takes too long.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,10 +12,10 @@ use pagelens::{Error, Result};
 /// The longest that opening a document, or drawing one of its pages, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Which pages of PDF documents are shown.
+/// Which pages of documents are shown.
 #[derive(clap::Args, Default)]
 pub(crate) struct PdfArgs {
-    /// Pages of a PDF, such as 1-3,7; all where none are given.
+    /// Pages of a PDF or TIFF, such as 1-3,7; all where none are given.
     #[arg(long, value_name = "PAGES", value_parser = pages)]
     pages: Option<Pages>,
     /// What opens an encrypted PDF.
@@ -44,7 +44,7 @@ fn pages(text: &str) -> std::result::Result<Pages, String> {
     Ok(Pages(pages))
 }
 
-/// The files as pictures, each page of a PDF as one.
+/// The files as pictures, each page of a document as one.
 pub(crate) fn pictures(
     files: impl Iterator<Item: AsRef<Path>>,
     args: &PdfArgs,
@@ -53,7 +53,7 @@ pub(crate) fn pictures(
     for file in files {
         let file = file.as_ref();
         let bytes = crate::read(file)?;
-        if bytes.starts_with(b"%PDF-") {
+        if bytes.starts_with(b"%PDF-") || has_pages(file, &bytes, args) {
             pictures.extend(document(file, args)?);
         } else {
             pictures.push(Picture {
@@ -65,15 +65,24 @@ pub(crate) fn pictures(
     Ok(pictures)
 }
 
+/// Whether a file is a TIFF of several pages; one page is a picture, and what is wrong with it is said where it is decoded.
+fn has_pages(file: &Path, bytes: &[u8], args: &PdfArgs) -> bool {
+    let magic = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+    magic.iter().any(|magic| bytes.starts_with(*magic))
+        && count(file, args).is_ok_and(|pages| pages > 1)
+}
+
+/// How many pages a document has.
+fn count(file: &Path, args: &PdfArgs) -> Result<usize> {
+    let (count, _) = draw(file, None, args)?;
+    Ok(String::from_utf8_lossy(&count).trim().parse().unwrap_or(0))
+}
+
 /// The pages of a document. What a page lacks is said on stderr.
 fn document(file: &Path, args: &PdfArgs) -> Result<Vec<Picture>> {
     let wanted = match &args.pages {
         Some(Pages(pages)) => pages.clone(),
-        None => {
-            let (count, _) = draw(file, None, args)?;
-            let count = String::from_utf8_lossy(&count).trim().parse().unwrap_or(0);
-            (1..=count).collect()
-        }
+        None => (1..=count(file, args)?).collect(),
     };
     let mut pictures = Vec::new();
     for page in wanted {
