@@ -3,7 +3,7 @@
  * host the page comes from; one that starts from an address has the network that its own answer's headers leave it.
  */
 
-/** @typedef {{ url: string, module: WebAssembly.Module }} Part a worker's code, a blob: URL, and its engine */
+/** @typedef {{ url: string, module: WebAssembly.Module, schema?: WebAssembly.Module }} Part a worker's code, a blob: URL, and its engine; `schema` is what constraint.js needs beside it */
 /** @typedef {{ engine: Part, pdf: Part | null }} Parts */
 /** Blobs by the address of the file that they were made of. @typedef {Map<string, Promise<string>>} Blobs */
 
@@ -13,17 +13,18 @@ const LATER = /import\(\/\*\* @type \{string\} \*\/ \("(\.\/[\w./-]+)"\)\)/g;
 
 /**
  * Fetches all that workers without a network will need. Rejects where this page cannot have such workers.
- * @returns {Promise<Parts>} without `pdf` where this site has no PDF module
+ * @returns {Promise<Parts>} without `pdf` or `schema` where this site has no such module
  */
 export async function gather() {
   /** @type {Blobs} */
   const blobs = new Map();
-  const [engine, pdf] = await Promise.all([
+  const [engine, schema, pdf] = await Promise.all([
     part("./worker.js", "./pkg/pagelens_bg.wasm", blobs),
+    compiled(new URL("./schema/schema_bg.wasm", import.meta.url)).catch(() => undefined),
     part("./pdf-worker.js", "./pdf/pdf_bg.wasm", blobs).catch(() => null),
     allowed(),
   ]);
-  return { engine, pdf };
+  return { engine: { ...engine, schema }, pdf };
 }
 
 /** @param {string} worker @param {string} engine @param {Blobs} blobs @returns {Promise<Part>} */

@@ -65,6 +65,8 @@ impl StopReason {
 /// One step of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
+    /// The token; `None` where the answer had ended before.
+    pub id: Option<u32>,
     /// Newly complete text; may be empty.
     pub text: String,
     /// Set on the last step.
@@ -130,8 +132,8 @@ impl Answer {
         }
     }
 
-    /// Chooses the next token on the device and reads its id back; sets `stop` on a stop token.
-    pub(super) async fn choose(&mut self) -> Result<u32> {
+    /// Chooses the next token, one of those `allowed`, on the device and reads its id back; sets `stop` on a stop token.
+    pub(super) async fn choose(&mut self, allowed: Option<&[u32]>) -> Result<u32> {
         let GenerateOptions {
             temperature,
             top_k,
@@ -152,7 +154,9 @@ impl Answer {
         } else {
             &self.seen
         };
-        let data = sample(&self.logits, seen, how).into_data_async().await;
+        let data = sample(&self.logits, seen, allowed, how)
+            .into_data_async()
+            .await;
         let ids = data
             .ok()
             .and_then(|data| data.convert::<u32>().try_to_vec::<u32>().ok());
