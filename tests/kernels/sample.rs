@@ -60,7 +60,7 @@ pub(crate) async fn check(device: &Device) {
                 },
             ),
         ] {
-            // All ids; every third; the first 32, which are fewer than some candidates.
+            // All ids; some third of them; the first 32, which are fewer than the candidates asked for.
             let thirds = (0..vocabulary.div_ceil(32)).map(|word| 0x4924_9249 << (word * 32 % 3));
             for allowed in [
                 None,
