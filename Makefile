@@ -27,12 +27,13 @@ ask: native
 # One closing line sums up what the runners printed one by one.
 test: tools test-rust fuzz test-page
 
-# Two builds, so that neither package's features change the other's dependencies.
+# A build each, so that no package's features change another's dependencies.
 native:
 	cargo build --release --locked
 	cargo build --release --locked -p pagelens-pdf
+	cargo build --release --locked -p pagelens-schema
 
-wasm: www/pkg/pagelens_bg.wasm www/pdf/pdf_bg.wasm www/fonts/cjk.ttc www/vendor
+wasm: www/pkg/pagelens_bg.wasm www/pdf/pdf_bg.wasm www/schema/schema_bg.wasm www/fonts/cjk.ttc www/vendor
 
 # --- the engine of the page
 
@@ -64,6 +65,17 @@ www/pdf/pdf_bg.wasm: $(WASM)/pagelens_pdf.wasm $(BINDGEN) node_modules
 	mkdir -p www/pdf
 	cp $(TARGET)/pdf/pdf.js www/pdf/
 	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/pdf/pdf_bg.wasm -o $@
+
+# JSON Schemas, in a module of their own: fetched where a request asks for one.
+$(WASM)/pagelens_schema.wasm: FORCE
+	rustup target add wasm32-unknown-unknown
+	cargo rustc --profile web --target wasm32-unknown-unknown -p pagelens-schema --lib --crate-type cdylib --locked
+
+www/schema/schema_bg.wasm: $(WASM)/pagelens_schema.wasm $(BINDGEN) node_modules
+	$(BINDGEN) --target web --no-typescript --out-dir $(TARGET)/schema --out-name schema $(WASM)/pagelens_schema.wasm
+	mkdir -p www/schema
+	cp $(TARGET)/schema/schema.js www/schema/
+	npx --no-install wasm-opt $(WASM_OPT_FLAGS) $(TARGET)/schema/schema_bg.wasm -o $@
 
 # The font for Chinese, Japanese and Korean text of documents that carry none: WenQuanYi Micro Hei, under the Apache licence.
 # www/font.js has its size and hash too.
@@ -100,7 +112,7 @@ tests/e2e/fixtures/kernels/kernels_bg.wasm: FORCE $(BINDGEN)
 site: wasm
 	rm -rf site
 	mkdir -p site/assets
-	cp -r www/*.js www/*.css www/*.svg www/pkg www/pdf www/fonts www/vendor site/assets/
+	cp -r www/*.js www/*.css www/*.svg www/pkg www/pdf www/schema www/fonts www/vendor site/assets/
 	cp -r www/models www/samples www/sw.js site/
 	version=$$(cd site/assets && find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-12) && mv site/assets site/$$version && \
 		for page in index bench; do \
@@ -205,6 +217,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	cargo clippy --release --locked --all-targets -p pagelens-pdf -- -D warnings
+	cargo clippy --release --locked --all-targets -p pagelens-schema -- -D warnings
 
 clean:
-	rm -rf $(TARGET) www/pkg www/pdf www/fonts www/vendor site types node_modules tests/embed/node_modules
+	rm -rf $(TARGET) www/pkg www/pdf www/schema www/fonts www/vendor site types node_modules tests/embed/node_modules

@@ -1,5 +1,6 @@
 // Chooses the next token: logits [vocabulary] -> out [1]. In the order of transformers' processors: repetition penalty on
-// the ids of seen [seen_count], temperature, top_k, top_p, then one draw with `draw` in [0, 1). top_k = 1 is greedy.
+// the ids of seen [seen_count], temperature, top_k, top_p, then one draw with `draw` in [0, 1). top_k = 1 is greedy. Where
+// `restricted` is 1, only ids whose bit of allowed [vocabulary / 32] is set are candidates, one at least.
 // Candidates are found one by one, each the largest below the one before it (ties: lowest id first), so nothing is sorted
 // and only the id leaves the GPU. One workgroup.
 struct Params {
@@ -10,10 +11,12 @@ struct Params {
     top_p: f32,
     penalty: f32,
     draw: f32,
+    restricted: u32,
 }
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(1) var<storage, read_write> seen: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(2) var<storage, read_write> allowed: array<u32>;
+@group(0) @binding(3) var<storage, read_write> out: array<u32>;
 @group(0) @binding(PARAMS) var<uniform> params: Params;
 
 var<workgroup> lane_value: array<f32, WORKGROUP>;
@@ -24,6 +27,10 @@ var<workgroup> kept_id: array<u32, MAX_TOP_K>;
 // True where (value, id) comes before (other, other_id): larger value first, lower id on ties.
 fn before(value: f32, id: u32, other: f32, other_id: u32) -> bool {
     return value > other || (value == other && id < other_id);
+}
+
+fn may_come(id: u32) -> bool {
+    return params.restricted == 0u || (allowed[id / 32u] >> (id % 32u) & 1u) == 1u;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -38,7 +45,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         var id = 0xffffffffu;
         for (var i = lane; i < params.vocabulary; i += WORKGROUP) {
             let open = k == 0u || before(kept_value[max(k, 1u) - 1u], kept_id[max(k, 1u) - 1u], logits[i], i);
-            if (open && before(logits[i], i, value, id)) {
+            if (open && before(logits[i], i, value, id) && may_come(i)) {
                 value = logits[i];
                 id = i;
             }

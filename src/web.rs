@@ -2,7 +2,7 @@
 
 mod tiles;
 
-use js_sys::{Function, Object, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object, Reflect, Uint8Array, Uint32Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
@@ -214,14 +214,29 @@ impl Engine {
         })))
     }
 
-    /// The next token: `{ text, done }`, on the last one also `stop_reason` and `usage`.
-    pub async fn next(&mut self) -> std::result::Result<JsValue, JsValue> {
-        let step = self
-            .session
-            .next(&self.model)
-            .await
-            .map_err(|error| thrown(&error))?;
-        let mut answer = serde_json::json!({ "text": step.text, "done": step.stop.is_some() });
+    /// `[bytes, lengths, stops]`: the bytes of all tokens in the order of their ids, how many each has, and the ids that end
+    /// an answer.
+    pub fn vocabulary(&self) -> std::result::Result<Array, JsValue> {
+        let words = self.model.words();
+        let stops = self.model.stops().map_err(|error| thrown(&error))?;
+        let lengths: Vec<u32> = words.iter().map(|word| word.len() as u32).collect();
+        Ok(Array::of3(
+            &Uint8Array::from(words.concat().as_slice()),
+            &Uint32Array::from(lengths.as_slice()),
+            &Uint32Array::from(stops.as_slice()),
+        ))
+    }
+
+    /// The next token: `{ id, text, done }`, on the last one also `stop_reason` and `usage`. Of `allowed`, where it is given,
+    /// one bit an id says which may be chosen.
+    pub async fn next(
+        &mut self,
+        allowed: Option<Vec<u32>>,
+    ) -> std::result::Result<JsValue, JsValue> {
+        let step = self.session.next(&self.model, allowed.as_deref()).await;
+        let step = step.map_err(|error| thrown(&error))?;
+        let mut answer =
+            serde_json::json!({ "id": step.id, "text": step.text, "done": step.stop.is_some() });
         if let Some(stop) = step.stop {
             answer["stop_reason"] = stop.as_str().into();
             answer["usage"] = usage(&self.session.usage());

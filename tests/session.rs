@@ -70,7 +70,7 @@ fn answer(
             .expect("the conversation starts");
         let mut text = String::new();
         loop {
-            let step = session.next(model).await.expect("a step");
+            let step = session.next(model, None).await.expect("a step");
             text.push_str(&step.text);
             if let Some(stop) = step.stop {
                 return (text, started, stop);

@@ -6,7 +6,7 @@
  *   const pagelens = createPageLens({ model: "/models/tiny/" });
  *   const { text } = await generateText({ model: pagelens(), messages });
  *
- * Pictures and PDF documents come as file parts. The engine is made with the first question, in this tab; nothing is sent
+ * Pictures and PDF documents come as file parts; a response format with a schema holds the answer to it. The engine is made with the first question, in this tab; nothing is sent
  * anywhere. Importing this module does nothing.
  */
 
@@ -97,7 +97,7 @@ async function translate(options) {
   /** @type {Warning[]} */
   const warnings = [];
   const { presencePenalty, frequencyPenalty, tools, responseFormat } = options;
-  for (const [feature, value] of Object.entries({ presencePenalty, frequencyPenalty, tools: tools?.length, responseFormat: responseFormat?.type === "json" })) {
+  for (const [feature, value] of Object.entries({ presencePenalty, frequencyPenalty, tools: tools?.length })) {
     if (value) warnings.push({ type: "unsupported", feature });
   }
   const messages = await Promise.all(options.prompt.map(message));
@@ -110,9 +110,15 @@ async function translate(options) {
     top_k: options.topK,
     seed: options.seed,
     stop: options.stopSequences,
+    response_format: responseFormat?.type === "json" ? jsonFormat(responseFormat) : undefined,
     signal: options.abortSignal,
   };
   return { request, warnings };
+}
+
+/** @param {{ schema?: object, name?: string, description?: string }} format @returns {import("./request.js").ResponseFormat} */
+function jsonFormat({ schema, name, description }) {
+  return schema ? { type: "json_schema", json_schema: { name, description, schema } } : { type: "json_object" };
 }
 
 /** @param {CallOptions["prompt"][number]} message @returns {Promise<ChatMessage>} */

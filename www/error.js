@@ -1,7 +1,7 @@
 /**
  * What can go wrong, with a stable `code` and a message in words. Codes of the page side:
- * `invalid-request`, `remote-image`, `image-source`, `no-picture`, `busy`, `disposed`, `engine-missing`, `engine-crashed`, `device-lost`, `locked`;
- * of loading `model-name`, `network`, `missing-file`, `no-ranges`, `source-changed`, `unverified`, `storage-full`. All others come from the engine as they are (`image-decode`, `context-full`, `missing-file`, ...).
+ * `invalid-request`, `remote-image`, `image-source`, `no-picture`, `busy`, `disposed`, `engine-missing`, `engine-crashed`, `device-lost`, `locked`, `schema-missing`;
+ * of loading `model-name`, `network`, `missing-file`, `no-ranges`, `source-changed`, `unverified`, `storage-full`. Of a schema `schema`, `schema-vocabulary`, `schema-too-complex`. All others come from the engine as they are (`image-decode`, `context-full`, `missing-file`, ...).
  */
 export class PageLensError extends Error {
   /** @param {string} code @param {string} message @param {ErrorOptions} [options] */

@@ -7,7 +7,7 @@ import { contacts } from "./contacts.js";
 import { startLinked, startWorker } from "./workers.js";
 
 /** @typedef {import("./workers.js").Kind} Kind */
-/** @typedef {{ url: string, module: WebAssembly.Module }} Linked a worker's code, a blob: URL, and its engine */
+/** @typedef {{ url: string, module: WebAssembly.Module, schema?: WebAssembly.Module }} Linked a worker's code, a blob: URL, and its engine; `schema` is what constraint.js needs beside it */
 /** @typedef {{ engine: Linked, pdf: Linked | null }} Parts */
 /** Blobs by the address of the file that they were made of. @typedef {Map<string, Promise<string>>} Blobs */
 
@@ -17,7 +17,7 @@ const LATER = /\bimport\((?:\/\*[^*]*\*\/\s*)?(?:\/\*\* @type \{string\} \*\/\s*
 
 /**
  * Fetches all that workers without a network will need. Rejects where this page cannot have such workers.
- * @returns {Promise<Parts>} without `pdf` where this site has no PDF module
+ * @returns {Promise<Parts>} without `pdf` or `schema` where this site has no such module
  */
 export async function gather() {
   const [engine, pdf] = await Promise.all([part("engine"), part("pdf").catch(() => null)]);
@@ -26,11 +26,11 @@ export async function gather() {
 
 /** A worker that was tried: it starts from its blob, under the policies there are, and needs nothing more. @param {Kind} kind @returns {Promise<Linked>} */
 async function part(kind) {
-  const { address, module } = await ask(startWorker(kind));
+  const { address, module, schema } = await ask(startWorker(kind));
   const url = await linked(new URL(address), new Map(), []);
   const { fetched } = await ask(startLinked(kind, url), module);
   if (fetched.length > 0) throw new Error(`${address} needs ${fetched[0]} too`);
-  return { url, module };
+  return { url, module, schema };
 }
 
 /** What a worker says of itself; it is ended then. @param {Worker} worker @param {WebAssembly.Module} [module] @returns {Promise<import("./part.js").Part>} */

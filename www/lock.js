@@ -78,12 +78,13 @@ export class Lock extends EventTarget {
   /**
    * Starts a worker of the locked page.
    * @param {import("./workers.js").Kind} kind
-   * @returns {{ worker: Worker, module: WebAssembly.Module }} `module` is what it is told to run
+   * @returns {{ worker: Worker, module: WebAssembly.Module, schema?: WebAssembly.Module }} what follows the worker is what it is told to run
    */
   start(kind) {
     const part = this.#parts?.[kind];
     if (!part) throw new PageLensError(kind === "pdf" ? "pdf-missing" : "not-loaded", "This site has no PDF module (pdf/pdf.js).");
-    return { worker: startLinked(kind, part.url), module: part.module };
+    const { url, ...modules } = part;
+    return { worker: startLinked(kind, url), ...modules };
   }
 }
 

@@ -236,8 +236,8 @@ export class Engine {
 
   /** @param {ReturnType<typeof wire>} asked @param {EngineOptions["onProgress"]} onProgress @param {AbortSignal} [signal] */
   #loadLocked(asked, onProgress, signal) {
-    const { worker, module } = lock.start("engine");
-    return this.#load(new Link(worker), { type: "load", cache: true, ...asked, module }, onProgress, signal);
+    const { worker, ...modules } = lock.start("engine");
+    return this.#load(new Link(worker), { type: "load", cache: true, ...asked, ...modules }, onProgress, signal);
   }
 
   /** @param {Link} link @param {{ type: string } & Asked} message @param {EngineOptions["onProgress"]} onProgress @param {AbortSignal} [signal] */

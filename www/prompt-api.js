@@ -6,8 +6,9 @@
  *   const session = await LanguageModel.create({ expectedInputs: [{ type: "image" }] });
  *   await session.prompt([{ role: "user", content: [{ type: "image", value: blob }, { type: "text", value: "What does it say?" }] }]);
  *
+ * A `responseConstraint` is a JSON Schema that the answer is held to; the model is not shown it.
  * Nothing is put on globalThis; `globalThis.LanguageModel ??= LanguageModel` does. What PageLens cannot do (audio, tools,
- * prefixes, constrained answers) is refused with a NotSupportedError, as the API has it.
+ * prefixes, answers by a regular expression) is refused with a NotSupportedError, as the API has it.
  */
 
 import { createEngine } from "./pagelens.js";
@@ -127,18 +128,24 @@ export class Session extends EventTarget {
 
   /** @param {Prompt} input @param {{ signal?: AbortSignal, responseConstraint?: unknown }} [options] @returns {AsyncGenerator<string, void>} */
   async *#answer(input, { signal, responseConstraint } = {}) {
-    if (responseConstraint !== undefined) throw unsupported("PageLens does not constrain its answers.");
+    const response_format = responseConstraint === undefined ? undefined : constrained(responseConstraint);
     this.#ended.signal.throwIfAborted();
     const asked = messages(input);
     const both = AbortSignal.any([this.#ended.signal, ...(signal ? [signal] : [])]);
     let text = "";
-    for await (const { choices: [{ delta }], usage } of await this.#engine.chat.completions.create({ ...this.#sampling, messages: [...this.#history, ...asked], stream: true, signal: both })) {
+    for await (const { choices: [{ delta }], usage } of await this.#engine.chat.completions.create({ ...this.#sampling, response_format, messages: [...this.#history, ...asked], stream: true, signal: both })) {
       text += delta.content ?? "";
       if (delta.content) yield delta.content;
       if (usage) this.contextUsage = usage.total_tokens;
     }
     this.#history.push(...asked, { role: "assistant", content: text });
   }
+}
+
+/** @param {unknown} constraint @returns {import("./request.js").ResponseFormat} */
+function constrained(constraint) {
+  if (typeof constraint !== "object" || constraint === null || constraint instanceof RegExp) throw unsupported("PageLens holds answers to a JSON Schema, and to nothing else.");
+  return { type: "json_schema", json_schema: { schema: constraint } };
 }
 
 /** @param {Prompt} input @returns {ChatMessage[]} */

@@ -10,6 +10,10 @@ import { PageLensError } from "./error.js";
 /** @typedef {{ type: "image_url", image_url: { url: string, detail?: "auto" } }} ImageUrlPart a `data:` or `blob:` URL */
 /** @typedef {{ type: "image", image: Picture }} ImagePart */
 /** @typedef {{ role: "system" | "user" | "assistant", content: string | (TextPart | ImageUrlPart | ImagePart)[] }} ChatMessage */
+/**
+ * Any text, a JSON object, or what a JSON Schema allows. `strict` changes nothing: an answer is always held to its schema.
+ * @typedef {{ type: "text" } | { type: "json_object" } | { type: "json_schema", json_schema: { name?: string, description?: string, schema: object, strict?: boolean | null } }} ResponseFormat
+ */
 
 /**
  * @typedef {object} ChatRequest
@@ -25,12 +29,13 @@ import { PageLensError } from "./error.js";
  * @property {number} [seed]
  * @property {number} [max_tiles] tiles an image may be cut into; fewer is faster and less sharp
  * @property {string | string[]} [stop]
+ * @property {ResponseFormat} [response_format] the form of the answer, which no token leaves; the question has to say what is wanted
  * @property {AbortSignal} [signal]
  * @property {(progress: import("./pagelens.js").Progress) => void} [onProgress] what happens before the first token
  */
 
 /** @typedef {import("./worker.js").WireMessage} WireMessage */
-/** @typedef {{ messages: WireMessage[], images: Uint8Array<ArrayBuffer>[], options: Record<string, number>, stop: string[] }} Prepared */
+/** @typedef {{ messages: WireMessage[], images: Uint8Array<ArrayBuffer>[], options: Record<string, number>, stop: string[], schema?: string }} Prepared */
 
 /** @type {Record<string, { whole?: boolean, least: number, most: number, open?: boolean }>} */
 const NUMBERS = {
@@ -42,7 +47,7 @@ const NUMBERS = {
   top_p: { least: 0, most: 1, open: true },
   repetition_penalty: { least: 0, most: 10, open: true },
 };
-const OTHERS = new Set(["messages", "model", "stream", "stream_options", "stop", "signal", "onProgress"]);
+const OTHERS = new Set(["messages", "model", "stream", "stream_options", "stop", "response_format", "signal", "onProgress"]);
 
 /**
  * @param {ChatRequest} request
@@ -64,13 +69,34 @@ export async function prepare(request) {
   }
   const stop = [request.stop ?? []].flat();
   if (stop.some((text) => typeof text !== "string")) throw invalid("stop must be a string or a list of strings.");
+  const schema = schemaOf(request.response_format ?? { type: "text" });
 
   if (!Array.isArray(request.messages) || request.messages.length === 0) throw invalid("messages must be a list with at least one message.");
   /** @type {Promise<Uint8Array<ArrayBuffer>>[]} */
   const images = [];
   const messages = request.messages.map((message, at) => wireMessage(message, `messages[${at}]`, images));
   if (messages.at(-1)?.role !== "user") throw invalid("The last message must be the user's.");
-  return { messages, images: await Promise.all(images), options, stop };
+  return { messages, images: await Promise.all(images), options, stop, schema };
+}
+
+/**
+ * @param {ResponseFormat} format
+ * @returns {string | undefined} the JSON Schema of the answer, as text
+ */
+function schemaOf(format) {
+  switch (format.type) {
+    case "text":
+      return undefined;
+    case "json_object":
+      return '{"type":"object"}';
+    case "json_schema": {
+      const schema = format.json_schema?.schema;
+      if (typeof schema !== "object" || schema === null) throw invalid("response_format.json_schema.schema must be an object.");
+      return JSON.stringify(schema);
+    }
+    default:
+      throw invalid("response_format.type must be text, json_object or json_schema.");
+  }
 }
 
 /**

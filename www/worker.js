@@ -6,9 +6,10 @@
  * never reused within one worker.
  *
  * Page to worker:
- *   load      { model, cache, options, module }    Sent once, first. `model` is a Place (sources.js); without `cache` nothing
- *                                                  is kept; `options` are the engine's; `module` is the engine, where it has
- *                                                  been compiled already.
+ *   load      { model, cache, options, module, schema }
+ *                                                  Sent once, first. `model` is a Place (sources.js); without `cache` nothing
+ *                                                  is kept; `options` are the engine's; `module` is the engine, and `schema` the
+ *                                                  module of constraint.js, where they have been compiled already.
  *   keep      { model, options, module }           Instead of load: makes sure that the model can be loaded without a network.
  *   fit       { model, options }                   Instead of load: weighs a model. The worker is of no use afterwards.
  *   encode    { model, options, module, port }     Instead of load: from then on each tile's pixels that come through `port` are
@@ -16,7 +17,9 @@
  *   part      { module }                           Instead of load: says what a worker without a network is made of (part.js);
  *                                                  such a worker, given its `module`, starts it.
  *   encoders  { ports }                            Workers that were sent `encode` for the loaded model: they encode for this one.
- *   generate  { messages, images, options, stop }  `images` are file bytes; `messages` point at them by index.
+ *   generate  { messages, images, options, stop, schema }
+ *                                                  `images` are file bytes; `messages` point at them by index; `schema` is the
+ *                                                  JSON Schema, as text, that the answer is held to, if any.
  *   stop      { }                                  `id` is that of the request to stop. Nothing is answered to the stop
  *                                                  itself; the stopped request ends in `done` with stop_reason "abort".
  * Worker to page:
@@ -43,6 +46,7 @@
  * token.
  */
 
+import { Constraints } from "./constraint.js";
 import { contacts } from "./contacts.js";
 import { watchDevices } from "./devices.js";
 import { kept, withFiles, withHeaders } from "./loading.js";
@@ -54,13 +58,14 @@ import { StopText } from "./stop.js";
  * The built engine, www/pkg/pagelens.js.
  * @typedef {(phase: string, done: number, total: number) => unknown} Report may answer with a promise; false: do not go on
  * @typedef {{ prompt_tokens: number, image_tokens: number, completion_tokens: number, ttft_ms: number, tokens_per_s: number }} WasmUsage
- * @typedef {{ text: string, done: false } | { text: string, done: true, stop_reason: "stop" | "length", usage: WasmUsage }} Step
+ * @typedef {{ id: number, text: string, done: false } | { id: number | null, text: string, done: true, stop_reason: "stop" | "length", usage: WasmUsage }} Step
  * @typedef {object} WasmEngine
  * @property {() => import("./pagelens.js").EngineInfo} info
  * @property {(messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, report: Report, encode?: (tiles: Tiles) => Promise<Float32Array[]>) => Promise<{ prompt_tokens: number, image_tokens: number, tiles: number[] }>} start
  * @property {(pixels: Float32Array) => Float32Array<ArrayBuffer>} encodeTile
  * @property {() => void} closeEyes
- * @property {() => Promise<Step>} next
+ * @property {() => [bytes: Uint8Array, lengths: Uint32Array, stops: Uint32Array]} vocabulary
+ * @property {(allowed?: Uint32Array) => Promise<Step>} next
  * @property {() => WasmUsage} finish
  * @typedef {import("./loading.js").Files} Files
  * @typedef {import("./loading.js").Fit} Fit
@@ -72,14 +77,14 @@ import { StopText } from "./stop.js";
  */
 
 /** @typedef {import("./spread.js").Tiles} Tiles */
-/** @typedef {{ id: number, type: "load", model: import("./sources.js").Place, cache: boolean, options: LoadOptions, module?: WebAssembly.Module }} LoadMessage */
+/** @typedef {{ id: number, type: "load", model: import("./sources.js").Place, cache: boolean, options: LoadOptions, module?: WebAssembly.Module, schema?: WebAssembly.Module }} LoadMessage */
 /** @typedef {{ id: number, type: "keep", model: import("./sources.js").Place, options: LoadOptions, module: WebAssembly.Module }} KeepMessage */
 /** @typedef {{ id: number, type: "fit", model: import("./sources.js").Place, options: LoadOptions }} FitMessage */
 /** @typedef {{ id: number, type: "part", module?: WebAssembly.Module }} PartMessage */
 /** @typedef {{ id: number, type: "encode", model: import("./sources.js").Place, options: LoadOptions, module: WebAssembly.Module, port: MessagePort }} EncodeMessage */
 /** @typedef {{ type: "encoders", ports: MessagePort[] }} EncodersMessage */
 /** @typedef {{ role: string, content: ({ type: "text", text: string } | { type: "image", index: number })[] }} WireMessage */
-/** @typedef {{ id: number, type: "generate", messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, stop: string[] }} GenerateMessage */
+/** @typedef {{ id: number, type: "generate", messages: WireMessage[], images: Uint8Array[], options: Record<string, number>, stop: string[], schema?: string }} GenerateMessage */
 /** @typedef {{ id: number, type: "stop" }} StopMessage */
 
 /** Ends the request that threw it; the worker lives on. */
@@ -96,6 +101,8 @@ const DEADLY = new Set(["device-lost"]);
 
 /** @type {WasmEngine | null} */
 let engine = null;
+/** @type {Constraints | null} */
+let constraints = null;
 /** Whether the engine goes on without a GPU: it may have passed one over. */
 let onCpu = false;
 /** @type {Spread | null} the workers that encode for this one */
@@ -204,7 +211,7 @@ async function engineModule(known) {
 }
 
 /** @param {LoadMessage} message */
-async function load({ id, model, cache, options, module: known }) {
+async function load({ id, model, cache, options, module: known, schema }) {
   const { pkg, module, memory } = await engineModule(known);
   const report = (/** @type {string} */ phase, /** @type {number} */ done, /** @type {number} */ total) => post({ id, type: "progress", phase, done, total });
   /** @type {Fit | undefined} */
@@ -214,6 +221,7 @@ async function load({ id, model, cache, options, module: known }) {
     const plan = files.plan;
     return pkg.Engine.load({ ...files, plan: (spans, weighed) => plan(spans, (fit = weighed)) }, { ...options, name }, report);
   });
+  constraints = new Constraints(engine, schema);
   const info = { ...engine.info(), fit, heap: memory?.buffer.byteLength ?? 0 };
   onCpu = info.device === "cpu";
   if (options.device === "auto" && onCpu) info.adapter = await adapterName();
@@ -252,8 +260,12 @@ async function fit({ model, options }) {
 
 /** @param {PartMessage} message */
 async function part({ module }) {
-  if (module) await engineModule(module);
-  return partOf(module ?? (await compiled(engineUrl())));
+  if (module) {
+    await engineModule(module);
+    return partOf(module);
+  }
+  const schema = compiled(new URL("./schema/schema_bg.wasm", import.meta.url)).catch(() => undefined);
+  return partOf(await compiled(engineUrl()), await schema);
 }
 
 /** The adapter that auto has passed over: why it runs on the CPU. Empty where there is none. */
@@ -266,7 +278,20 @@ async function adapterName() {
  * @param {GenerateMessage} message
  * @returns {Promise<{ stop_reason: string, usage: object | null }>}
  */
-async function generate({ id, messages, images, options, stop }) {
+async function generate({ schema, ...request }) {
+  const held = schema === undefined ? undefined : await constraints?.hold(schema);
+  try {
+    return await decode(request, held);
+  } finally {
+    held?.free();
+  }
+}
+
+/**
+ * @param {Omit<GenerateMessage, "schema">} request
+ * @param {import("./constraint.js").Held} [held] says which tokens may come
+ */
+async function decode({ id, messages, images, options, stop }, held) {
   if (engine === null) throw new Failure("not-loaded", "No model has been loaded.");
   try {
     const goOn = async (/** @type {string} */ phase, /** @type {number} */ done, /** @type {number} */ total) => {
@@ -286,7 +311,8 @@ async function generate({ id, messages, images, options, stop }) {
   for (;;) {
     await turn();
     if (stopped.has(id)) return { stop_reason: "abort", usage: await engine.finish() };
-    const step = await engine.next();
+    const step = await engine.next(held?.allowed());
+    if (!step.done) held?.accept(step.id);
     const { text, hit } = filter.push(step.text);
     const piece = step.done && !hit ? text + filter.flush() : text;
     if (piece !== "") post({ id, type: "token", text: piece });

@@ -228,6 +228,13 @@ impl Tokenizer {
         text
     }
 
+    /// The bytes of each id below `count`; none for a special token.
+    pub fn words(&self, count: usize) -> Vec<Vec<u8>> {
+        (0..count as u32)
+            .map(|id| self.bytes(id, &[]).unwrap_or_default())
+            .collect()
+    }
+
     /// The bytes of a token, unless it is special and not one of `kept`; none for ids beyond the vocabulary.
     pub(super) fn bytes(&self, id: u32, kept: &[&str]) -> Option<Vec<u8>> {
         let Inner {

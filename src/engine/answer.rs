@@ -66,6 +66,8 @@ impl StopReason {
 /// One step of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
+    /// The token; `None` where the answer had ended before.
+    pub id: Option<u32>,
     /// Newly complete text; may be empty.
     pub text: String,
     /// Set on the last step.
@@ -131,8 +133,8 @@ impl Answer {
         }
     }
 
-    /// Chooses the next token on the device and reads its id back; sets `stop` on a stop token.
-    pub(super) async fn choose(&mut self) -> Result<u32> {
+    /// Chooses the next token, one of those `allowed`, on the device and reads its id back; sets `stop` on a stop token.
+    pub(super) async fn choose(&mut self, allowed: Option<&[u32]>) -> Result<u32> {
         let GenerateOptions {
             temperature,
             top_k,
@@ -153,7 +155,8 @@ impl Answer {
         } else {
             &self.seen
         };
-        let [id, ..] = read_words(&sample(&self.logits, seen, how)).await?[..] else {
+        let chosen = sample(&self.logits, seen, allowed, how);
+        let [id, ..] = read_words(&chosen).await?[..] else {
             return Err(Error::DeviceLost);
         };
         self.last = Instant::now();

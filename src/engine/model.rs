@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
+use crate::chat::prompt::Markers;
 use crate::chat::tokenizer::Tokenizer;
 use crate::config::{ModelConfig, TilingConfig};
 use crate::error::Result;
@@ -106,6 +107,20 @@ impl Model {
     /// Visual tokens of a tile.
     pub fn tokens_per_tile(&self) -> usize {
         self.config.projector.tokens_per_tile(&self.config.vision)
+    }
+
+    /// The ids that end an answer.
+    ///
+    /// # Errors
+    ///
+    /// A token that the conversation needs is not in the tokenizer.
+    pub fn stops(&self) -> Result<Vec<u32>> {
+        Ok(Markers::new(&self.config.chat, &self.tokenizer)?.stop)
+    }
+
+    /// What each id adds to an answer, in bytes: nothing, where it is a special token or none at all.
+    pub fn words(&self) -> Vec<Vec<u8>> {
+        self.tokenizer.words(self.config.language.vocab_size)
     }
 
     /// A page's tiles, [tiles, 3, S, S].

@@ -201,11 +201,7 @@ impl Session {
         let shared = self.reserve(model, room, shared);
         let logits = self.run(model, shared);
 
-        let chat = &model.config.chat;
-        let stops = prompt::Markers::new(chat, &model.tokenizer)?
-            .stop
-            .into_iter()
-            .collect();
+        let stops = model.stops()?.into_iter().collect();
         let usage = Usage {
             prompt_tokens: prompt.ids.len(),
             image_tokens: prompt.images.iter().map(|span| span.len).sum(),
@@ -266,12 +262,13 @@ impl Session {
         model.forward(&sources, visual.as_ref(), cache)
     }
 
-    /// Makes the next token's id; `None` once the answer has ended.
+    /// Makes the next token's id; `None` once the answer has ended. Of `allowed`, where it is given, one bit an id says
+    /// which may be chosen, one at least.
     ///
     /// # Errors
     ///
     /// [`Error::DeviceLost`] where the device fails to hand back the id.
-    pub async fn next_id(&mut self, model: &Model) -> Result<Option<u32>> {
+    pub async fn next_id(&mut self, model: &Model, allowed: Option<&[u32]>) -> Result<Option<u32>> {
         let Some(answer) = self.answer.as_mut().filter(|answer| answer.stop.is_none()) else {
             return Ok(None);
         };
@@ -280,7 +277,7 @@ impl Session {
             answer.stop = Some(StopReason::Length);
             return Ok(None);
         }
-        let id = answer.choose().await?;
+        let id = answer.choose(allowed).await?;
         if answer.stop.is_some() {
             return Ok(Some(id));
         }
@@ -297,15 +294,16 @@ impl Session {
         Ok(Some(id))
     }
 
-    /// One step of the answer: a token's worth of text, or its end.
+    /// One step of the answer: a token and its worth of text, or the end. `allowed` is as for [`Self::next_id`].
     ///
     /// # Errors
     ///
     /// As [`Self::next_id`].
-    pub async fn next(&mut self, model: &Model) -> Result<Step> {
-        let id = self.next_id(model).await?;
+    pub async fn next(&mut self, model: &Model, allowed: Option<&[u32]>) -> Result<Step> {
+        let id = self.next_id(model, allowed).await?;
         let Some(answer) = self.answer.as_mut() else {
             return Ok(Step {
+                id,
                 text: String::new(),
                 stop: Some(StopReason::Stop),
             });
@@ -315,6 +313,7 @@ impl Session {
             _ => answer.decoder.flush(),
         };
         Ok(Step {
+            id,
             text,
             stop: answer.stop,
         })

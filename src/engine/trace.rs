@@ -111,7 +111,7 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
     session.prefill(&model, prompt, &[key], options, Instant::now())?;
     let logits = read(session.logits().expect("a started answer")).await?;
     let mut generated = Vec::new();
-    while let Some(id) = session.next_id(&model).await? {
+    while let Some(id) = session.next_id(&model, None).await? {
         generated.push(id);
     }
 

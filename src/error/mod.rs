@@ -284,6 +284,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A JSON Schema that an answer cannot be held to.
+    #[error("{file}: {reason}")]
+    Schema {
+        /// The file it is in.
+        file: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// The caller asked to stop before the first token.
     #[error("stopped")]
     Stopped,
@@ -338,6 +346,7 @@ impl Error {
             Self::AlreadyPacked { .. } => "already-packed",
             Self::NoEncoder => "no-encoder",
             Self::Request { .. } => "request",
+            Self::Schema { .. } => "schema",
             Self::Stopped => "aborted",
             Self::ContextFull { .. } => "context-full",
         }

@@ -35,6 +35,7 @@ struct Params {
     top_p: f32,
     penalty: f32,
     draw: f32,
+    restricted: u32,
 }
 
 pub(super) fn shader() -> Shader {
@@ -43,9 +44,14 @@ pub(super) fn shader() -> Shader {
         .constant("MAX_TOP_K", MAX_TOP_K)
 }
 
-/// Chooses from `logits` [1, vocabulary]; `seen` lists, once each, the ids that the penalty applies to. -> [1].
-/// The logits may be changed.
-pub fn sample(logits: &Tensor<2>, seen: &[u32], how: SampleParams) -> Tensor<1, Int> {
+/// Chooses from `logits` [1, vocabulary]; `seen` lists, once each, the ids that the penalty applies to; of `allowed`, where it
+/// is given, one bit an id says which may be chosen, one at least, and none beyond its end. -> [1]. The logits may be changed.
+pub fn sample(
+    logits: &Tensor<2>,
+    seen: &[u32],
+    allowed: Option<&[u32]>,
+    how: SampleParams,
+) -> Tensor<1, Int> {
     let [rows, vocabulary] = logits.dims();
     assert!(
         rows == 1 && vocabulary > 0,
@@ -71,6 +77,7 @@ pub fn sample(logits: &Tensor<2>, seen: &[u32], how: SampleParams) -> Tensor<1, 
             top_p: how.top_p,
             penalty: how.penalty,
             draw: how.draw,
+            restricted: allowed.is_some().into(),
         };
         let launch = Launch::new(shader()).tensor(logits);
         // An upload would end the submission.
@@ -78,7 +85,15 @@ pub fn sample(logits: &Tensor<2>, seen: &[u32], how: SampleParams) -> Tensor<1, 
             [] => launch.int_output(1),
             seen => launch.ints(&upload_words(seen.to_vec(), &device)),
         };
-        return launch.int_output(1).run_into_ints(&params, [1, 1, 1], 2);
+        let launch = match allowed {
+            None => launch.int_output(1),
+            Some(allowed) => {
+                let mut words = allowed.to_vec();
+                words.resize(vocabulary.div_ceil(32), 0);
+                launch.ints(&upload_words(words, &device))
+            }
+        };
+        return launch.int_output(1).run_into_ints(&params, [1, 1, 1], 3);
     }
     let values = cpu(logits);
     let mut values = elements::<f32>(&values).to_vec();
@@ -89,6 +104,14 @@ pub fn sample(logits: &Tensor<2>, seen: &[u32], how: SampleParams) -> Tensor<1, 
         } else {
             *value * how.penalty
         };
+    }
+    if let Some(allowed) = allowed {
+        for (id, value) in values.iter_mut().enumerate() {
+            let word = allowed.get(id / 32).copied().unwrap_or_default();
+            if word >> (id % 32) & 1 == 0 {
+                *value = f32::NEG_INFINITY;
+            }
+        }
     }
     upload_words(vec![choose(&values, top_k, how)], &device)
 }

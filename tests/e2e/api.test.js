@@ -166,11 +166,11 @@ inPage(
     const it = await engine();
     const text = [{ role: "user", content: "Hello" }];
     const requests = [
-      { messages: text, n: 2 }, { messages: text, response_format: { type: "json_object" } }, { messages: [] }, {}, { messages: [{ role: "tool", content: "x" }] },
+      { messages: text, n: 2 }, { messages: text, response_format: { type: "xml" } }, { messages: [] }, {}, { messages: [{ role: "tool", content: "x" }] },
       { messages: [{ role: "user", content: 5 }] }, { messages: [{ role: "user", content: [{ type: "audio" }] }] }, { messages: [{ role: "user", content: [{ type: "text" }] }] },
       { messages: [{ role: "assistant", content: [{ type: "image", image: new Blob() }] }] }, { messages: user("?", "a string") }, { messages: user("?", null) },
       { messages: text, max_tokens: 0 }, { messages: text, max_tokens: 1.5 }, { messages: text, temperature: -1 }, { messages: text, temperature: NaN }, { messages: text, top_p: 0 },
-      { messages: text, seed: "7" }, { messages: text, max_tiles: 0 }, { messages: text, stop: [5] }, { messages: [...text, { role: "assistant", content: "Yes" }] },
+      { messages: text, seed: "7" }, { messages: text, max_tiles: 0 }, { messages: text, stop: [5] }, { messages: text, response_format: { type: "json_schema", json_schema: { name: "a" } } }, { messages: [...text, { role: "assistant", content: "Yes" }] },
       { messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:,", detail: "low" } }] }] }, { messages: [{ role: "user", content: [{ type: "image_url" }] }] },
     ];
     const errors = [];
@@ -179,7 +179,7 @@ inPage(
     return errors;
   },
   (errors) => {
-    assert.equal(errors.length, 26);
+    assert.equal(errors.length, 27);
     for (const [at, error] of errors.entries()) assert.equal(error?.code, "invalid-request", `request ${at}: ${JSON.stringify(error)}`);
     assert.match(errors[0].message, /“n”/);
     assert.match(errors[11].message, /max_tokens is 0; it must be a whole number from 1/);
@@ -327,7 +327,7 @@ inPage(
     const second = (await collect(session.promptStreaming("And now?"))).join("");
     const third = await other.prompt("And here?");
     const aborted = await caught(other.prompt("slow and long", { signal: AbortSignal.timeout(100) }));
-    const refused = [await caught(session.prompt("?", { responseConstraint: {} })), await caught(session.prompt([{ role: "user", content: [{ type: "audio", value: 1 }] }])), await caught(LanguageModel.create({ tools: [{}] }))];
+    const refused = [await caught(session.prompt("?", { responseConstraint: /a/ })), await caught(session.prompt([{ role: "user", content: [{ type: "audio", value: 1 }] }])), await caught(LanguageModel.create({ tools: [{}] }))];
     other.destroy();
     refused.push(await caught(other.prompt("?")));
     return { before, after: await LanguageModel.availability(), last: loaded.at(-1), answers: [first, second, third], aborted: aborted.name, refused: refused.map((error) => error?.name), usage: session.contextUsage, window: session.contextWindow, global: "LanguageModel" in globalThis && globalThis.LanguageModel === LanguageModel };

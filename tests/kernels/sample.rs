@@ -60,33 +60,39 @@ pub(crate) async fn check(device: &Device) {
                 },
             ),
         ] {
-            let got = words(sample(
-                &tensor(&logits, [1, vocabulary], device),
-                &seen,
-                how,
-            ))
-            .await;
-            // f32 sums may move the border between two candidates, or the end of the kept ones, by this much.
-            let shifts = [0.0, -1e-4, 1e-4];
-            let allowed = shifts.map(|draw| {
-                let near = |top_p: f32| SampleParams {
-                    draw: how.draw + draw,
-                    top_p: how.top_p + top_p,
-                    ..how
-                };
-                shifts.map(|top_p| chosen(&logits, &seen, near(top_p)))
-            });
-            let allowed = allowed.as_flattened();
-            assert!(
-                allowed.contains(&got[0]),
-                "{vocabulary} logits, {how:?}: {got:?} is none of {allowed:?}"
-            );
+            // All ids; some third of them; the first 32, which are fewer than the candidates asked for.
+            let thirds = (0..vocabulary.div_ceil(32)).map(|word| 0x4924_9249 << (word * 32 % 3));
+            for allowed in [
+                None,
+                Some(thirds.collect::<Vec<u32>>()),
+                Some(vec![u32::MAX]),
+            ] {
+                let allowed = allowed.as_deref();
+                let logits_on = tensor(&logits, [1, vocabulary], device);
+                let got = words(sample(&logits_on, &seen, allowed, how)).await;
+                // f32 sums may move the border between two candidates, or the end of the kept ones, by this much.
+                let shifts = [0.0, -1e-4, 1e-4];
+                let near = shifts.map(|draw| {
+                    let near = |top_p: f32| SampleParams {
+                        draw: how.draw + draw,
+                        top_p: how.top_p + top_p,
+                        ..how
+                    };
+                    shifts.map(|top_p| chosen(&logits, &seen, allowed, near(top_p)))
+                });
+                let near = near.as_flattened();
+                assert!(
+                    near.contains(&got[0]),
+                    "{vocabulary} logits, {how:?}, of {allowed:?}: {got:?} is none of {near:?}"
+                );
+            }
         }
     }
     // Equal logits: the lowest id.
     let got = words(sample(
         &tensor(&[1.0, 3.0, 3.0, 2.0], [1, 4], device),
         &[],
+        None,
         GREEDY,
     ))
     .await;
@@ -99,7 +105,9 @@ pub(crate) async fn check(device: &Device) {
             draw: (step as f32 + 0.5) / 80.0,
             ..GREEDY
         };
-        counts[words(sample(&tensor(&logits, [1, 3], device), &[], how)).await[0] as usize] += 1;
+        counts
+            [words(sample(&tensor(&logits, [1, 3], device), &[], None, how)).await[0] as usize] +=
+            1;
     }
     assert_eq!(counts, [10, 20, 50], "draws in proportion");
 }
@@ -113,7 +121,7 @@ fn best(logits: &[f32]) -> Vec<u32> {
 }
 
 /// transformers' processors in their order, sorting everything, in f64.
-fn chosen(logits: &[f32], seen: &[u32], how: SampleParams) -> u32 {
+fn chosen(logits: &[f32], seen: &[u32], allowed: Option<&[u32]>, how: SampleParams) -> u32 {
     let mut scores: Vec<(usize, f64)> = logits.iter().map(|&v| f64::from(v)).enumerate().collect();
     for &id in seen {
         let score = &mut scores[id as usize].1;
@@ -123,6 +131,13 @@ fn chosen(logits: &[f32], seen: &[u32], how: SampleParams) -> u32 {
         } else {
             *score * penalty
         };
+    }
+    if let Some(allowed) = allowed {
+        scores.retain(|(id, _)| {
+            allowed
+                .get(id / 32)
+                .is_some_and(|word| word >> (id % 32) & 1 == 1)
+        });
     }
     scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     scores.truncate(how.top_k);

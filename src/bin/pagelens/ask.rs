@@ -1,7 +1,7 @@
 //! `pagelens ask`.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pagelens::chat::{Message, Role};
 use pagelens::engine::{GenerateOptions, Session, StopReason};
@@ -9,6 +9,7 @@ use pagelens::{Error, Result};
 
 use crate::input;
 use crate::model::ModelArgs;
+use crate::schema::Held;
 
 /// Ask a question, mostly about one or more pictures or documents (PDF, TIFF).
 #[derive(clap::Args)]
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// The system message, in place of the checkpoint's.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
+    /// A JSON Schema that the answer is held to.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// Print one JSON object instead of streaming.
     #[arg(long)]
     json: bool,
@@ -39,6 +43,9 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let (question, files) = args.input.split_last().expect("clap asks for one or more");
     let pictures = input::pictures(files.iter().map(Path::new), &args.pdf)?;
     let model = args.model.load().await?;
+    let schema = args.schema.as_deref();
+    let mut held = schema.map(|file| Held::start(file, &model)).transpose()?;
+    let mut allowed = held.as_mut().map(Held::allowed).transpose()?;
 
     let mut messages = Vec::new();
     if let Some(system) = &args.system {
@@ -68,7 +75,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     bar.finish_and_clear();
     let mut text = String::new();
     let stop = loop {
-        let step = session.next(&model).await?;
+        let step = session.next(&model, allowed.as_deref()).await?;
         text.push_str(&step.text);
         if !args.json {
             print!("{}", step.text);
@@ -76,6 +83,10 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         }
         if let Some(stop) = step.stop {
             break stop;
+        }
+        if let (Some(held), Some(id)) = (&mut held, step.id) {
+            held.accept(id);
+            allowed = Some(held.allowed()?);
         }
     };
     let usage = session.usage();

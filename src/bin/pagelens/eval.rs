@@ -237,7 +237,7 @@ async fn answer(
         .await?;
     let mut text = String::new();
     loop {
-        let step = session.next(model).await?;
+        let step = session.next(model, None).await?;
         text.push_str(&step.text);
         if step.stop.is_some() {
             return Ok(text);

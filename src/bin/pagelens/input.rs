@@ -1,7 +1,7 @@
 //! Files of the command line as pictures; of a PDF document, or a TIFF file of several pages, its pages. They are drawn by a
 //! program of their own (`pagelens-pdf`, from `pdf/`), which is killed when it takes too long.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
@@ -103,7 +103,7 @@ fn draw(file: &Path, page: Option<usize>, args: &PdfArgs) -> Result<(Vec<u8>, St
         file: file.display().to_string(),
         reason,
     };
-    let mut child = Command::new(program())
+    let mut child = Command::new(crate::program("pagelens-pdf"))
         .arg(file)
         .args(page.map(|page| page.to_string()))
         .env("PAGELENS_PDF_PASSWORD", &args.password)
@@ -132,17 +132,6 @@ fn draw(file: &Path, page: Option<usize>, args: &PdfArgs) -> Result<(Vec<u8>, St
         Some(1) => Err(failed(err.trim().to_owned())),
         Some(_) => Err(failed("it broke what draws it".to_owned())),
     }
-}
-
-/// The program beside this one, or the one that the system finds.
-fn program() -> PathBuf {
-    let name = format!("pagelens-pdf{}", std::env::consts::EXE_SUFFIX);
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|own| Some(own.parent()?.join(&name)));
-    beside
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| name.into())
 }
 
 /// Reads a pipe to its end, so that the child never waits for us.

@@ -11,6 +11,7 @@ mod input;
 mod metrics;
 mod model;
 mod pack;
+mod schema;
 mod serve;
 mod trace;
 
@@ -80,6 +81,17 @@ fn shipped() -> Result<PathBuf> {
         .ok_or_else(|| Error::MissingFile {
             file: format!("{SHIPPED} (the model that ships; or name another with --model)"),
         })
+}
+
+/// A program of ours beside this one, or the one that the system finds.
+fn program(name: &str) -> PathBuf {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|own| Some(own.parent()?.join(&name)));
+    beside
+        .filter(|path| path.is_file())
+        .unwrap_or_else(|| name.into())
 }
 
 /// A bar on stderr.

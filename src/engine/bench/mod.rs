@@ -242,7 +242,7 @@ async fn parts(
         for warm in 0..=options.repeats {
             let began = Instant::now();
             for _ in 0..options.tokens {
-                session.next_id(model).await?;
+                session.next_id(model, None).await?;
             }
             if warm > 0 {
                 times.push(elapsed(began) / options.tokens as f64);
@@ -283,7 +283,7 @@ async fn parts(
                     async |_, _| true,
                 )
                 .await?;
-            session.next_id(model).await?;
+            session.next_id(model, None).await?;
             line(name.to_owned(), vec![elapsed(began)], 0.0, "");
         }
     }
