@@ -95,6 +95,7 @@ onPage("one click on the sample loads the model and answers; before it, no byte 
 });
 
 onPage("the page before any consent is at most 300 KB as it travels", async ({ page }) => {
+  server.log.length = 0; // of the pages before
   await page.reload();
   await page.getByRole("button", { name: "Load model (9.0 MB)" }).waitFor();
   const files = [...new Set(server.log.filter(({ status }) => status === 200).map(({ path }) => path))];
