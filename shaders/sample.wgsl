@@ -30,7 +30,7 @@ fn before(value: f32, id: u32, other: f32, other_id: u32) -> bool {
 }
 
 fn may_come(id: u32) -> bool {
-    return params.restricted == 0u || (allowed[id / 32u] >> (id % 32u) & 1u) == 1u;
+    return params.restricted == 0u || ((allowed[id / 32u] >> (id % 32u)) & 1u) == 1u;
 }
 
 @compute @workgroup_size(WORKGROUP)

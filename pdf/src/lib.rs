@@ -76,7 +76,7 @@ pub struct Document(Kind);
 
 enum Kind {
     Pdf(pdf::PdfFile),
-    Tiff(tiff::TiffFile),
+    Tiff(Box<tiff::TiffFile>),
 }
 
 /// A page as pixels.
@@ -99,7 +99,7 @@ impl Document {
     /// Opens a document; an empty password is none.
     pub fn open(bytes: Vec<u8>, password: &str) -> Result<Self, DocumentError> {
         let document = if tiff::is_tiff(&bytes) {
-            Kind::Tiff(tiff::TiffFile::open(bytes)?)
+            Kind::Tiff(Box::new(tiff::TiffFile::open(bytes)?))
         } else {
             Kind::Pdf(pdf::PdfFile::open(bytes, password)?)
         };

@@ -145,7 +145,7 @@ onBlank("fifty schemas in Chromium, by a module that is fetched with the first o
     const { ask } = /** @type {any} */ (globalThis);
     const answers = [];
     for (const [seed, schema] of schemas.entries()) answers.push(await ask({ seed, max_tokens: 300, response_format: { type: "json_schema", json_schema: { name: "fields", strict: true, schema } } }));
-    const object = await ask({ response_format: { type: "json_object" }, max_tokens: 3 });
+    const object = await ask({ response_format: { type: "json_object" }, max_tokens: 1 });
     const refused = await ask({ response_format: { type: "json_schema", json_schema: { schema: { type: "object", properties: { a: { not: {} } } } } } }).catch((/** @type {any} */ { code, message }) => ({ code, message }));
     return { answers, object, refused, after: await ask({ max_tokens: 2 }) };
   }, schemas);

@@ -188,7 +188,7 @@ pub(crate) fn in_blocks(
     let row_bytes = 4 * depth / kind.map_or(1, QuantKind::elements_per_word);
     let limit = (cols / 3 * row_bytes) as u64;
     let mut filling = Filling::new(kind, [cols, depth], halves, device, limit);
-    for rows in weights.chunks((cols / 7 | 1) * depth) {
+    for rows in weights.chunks(((cols / 7) | 1) * depth) {
         match kind {
             None => filling.push_dense(rows),
             Some(kind) => {
