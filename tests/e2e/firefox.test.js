@@ -100,8 +100,8 @@ onPage("Firefox answers each sample rightly, on the device that it offers", asyn
   for (let at = 0; at < samples; at++) {
     if (at > 0) await (await part(page, "[part=clear]")).click();
     const sample = (await parts(page, "[part=sample]"))[at];
-    const source = await sample?.$eval("img", (image) => image.getAttribute("src") ?? "");
-    assert.equal(await answerTo(page, async () => sample?.click()), SAYS[source ?? ""], source);
+    const source = await page.$eval("page-lens", (lens) => lens.getAttribute("sample") ?? "");
+    assert.equal(await answerTo(page, async () => sample?.click()), SAYS[source], source);
   }
   await page.screenshot({ path: join(pictures, "firefox-1280x900.png") });
   say(`${await browser.version()}: ${await textOf(page, "[part=device]")}. ${await textOf(page, "[part=timing] > span")}`);

@@ -17,8 +17,7 @@ use crate::config::{LanguageConfig, ModelConfig, NormKind, VisionConfig};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
 use crate::kernels::embed::Source;
-use crate::kernels::launch::{dispatches, finish, read, upload};
-use crate::kernels::rows;
+use crate::kernels::launch::{dispatches, finish, upload};
 use crate::language::cache::KvCache;
 use crate::nn::Precisions;
 use crate::quant::Precision;
@@ -324,8 +323,7 @@ fn ones<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
 
 /// Waits until a device is done with a tensor.
 async fn wait<const D: usize>(tensor: Tensor<D>) -> Result<()> {
-    finish(&tensor).await?;
-    read(&rows(&tensor, 0..1)).await.map(drop)
+    finish(&tensor).await
 }
 
 fn vocabulary(model: &Model) -> u32 {
