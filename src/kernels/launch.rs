@@ -161,20 +161,12 @@ impl Launch {
 
     /// Binds a float tensor at the next index.
     pub(crate) fn tensor<const D: usize>(self, tensor: &Tensor<D>) -> Self {
-        let primitive = tensor
-            .clone()
-            .try_into_primitive::<Cube>()
-            .expect("a tensor on the GPU");
-        self.push(primitive)
+        self.push(gpu(tensor))
     }
 
     /// Binds an integer tensor (ids, packed words) at the next index.
     pub(crate) fn ints(self, tensor: &Tensor<1, Int>) -> Self {
-        let primitive = tensor
-            .clone()
-            .try_into_primitive::<Cube>()
-            .expect("a tensor on the GPU");
-        self.push(primitive)
+        self.push(gpu_words(tensor))
     }
 
     /// Binds a new float buffer of this shape at the next index; it is what [`Self::run`] returns.
@@ -287,12 +279,8 @@ pub fn dispatches() -> usize {
 /// Hands what is dispatched so far to the GPU, so that no submission grows long; nothing on the CPU.
 pub(crate) fn submit<const D: usize>(tensor: &Tensor<D>) {
     if on_gpu(tensor) {
-        let primitive = tensor
-            .clone()
-            .try_into_primitive::<Cube>()
-            .expect("a tensor on the GPU");
         // A failed device is reported where a result is read.
-        let _ = primitive.client.flush();
+        let _ = gpu(tensor).client.flush();
     }
 }
 
@@ -301,11 +289,7 @@ pub(crate) async fn finish<const D: usize>(tensor: &Tensor<D>) -> Result<()> {
     if !on_gpu(tensor) {
         return Ok(());
     }
-    let primitive = tensor
-        .clone()
-        .try_into_primitive::<Cube>()
-        .expect("a tensor on the GPU");
-    let done = primitive.client.sync().await;
+    let done = gpu(tensor).client.sync().await;
     done.map_err(|_| Error::DeviceLost)
 }
 
@@ -352,9 +336,7 @@ fn place(data: TensorData, device: &CubeDevice) -> CubeTensor {
 /// Writes words over those from `at` on of a tensor that nothing else holds.
 pub(crate) fn fill_words(tensor: &mut Tensor<1, Int>, at: usize, words: &[u32]) {
     if is_gpu(&tensor.device()) {
-        let primitive = tensor.clone().try_into_primitive::<Cube>();
-        write(&primitive.expect("a tensor on the GPU"), at, words);
-        return;
+        return write(&gpu_words(tensor), at, words);
     }
     let empty = Tensor::empty([0], (&tensor.device(), DType::U32));
     let mut primitive = std::mem::replace(tensor, empty)
@@ -367,9 +349,7 @@ pub(crate) fn fill_words(tensor: &mut Tensor<1, Int>, at: usize, words: &[u32]) 
 /// Writes floats over those from `at` on of a tensor that nothing else holds.
 pub(crate) fn fill(tensor: &mut Tensor<2>, at: usize, values: &[f32]) {
     if on_gpu(tensor) {
-        let primitive = tensor.clone().try_into_primitive::<Cube>();
-        write(&primitive.expect("a tensor on the GPU"), at, values);
-        return;
+        return write(&gpu(tensor), at, values);
     }
     edit(tensor, |all| {
         all[at..at + values.len()].copy_from_slice(values);
@@ -401,8 +381,7 @@ pub(crate) fn unwritten<const D: usize>(shape: [usize; D], device: &Device) -> T
 /// [`Error::DeviceLost`] where the device fails to hand them back.
 pub(crate) async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>> {
     if on_gpu(tensor) {
-        let primitive = tensor.clone().try_into_primitive::<Cube>();
-        return fetch(primitive.expect("a tensor on the GPU")).await;
+        return fetch(gpu(tensor)).await;
     }
     Ok(elements(&cpu(tensor)).to_vec())
 }
@@ -414,8 +393,7 @@ pub(crate) async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>>
 /// As [`read`].
 pub(crate) async fn read_words(tensor: &Tensor<1, Int>) -> Result<Vec<u32>> {
     if is_gpu(&tensor.device()) {
-        let primitive = tensor.clone().try_into_primitive::<Cube>();
-        return fetch(primitive.expect("a tensor on the GPU")).await;
+        return fetch(gpu_words(tensor)).await;
     }
     Ok(elements(&cpu_words(tensor)).to_vec())
 }
@@ -427,6 +405,18 @@ async fn fetch<E: Pod>(tensor: CubeTensor) -> Result<Vec<E>> {
     Ok(bytemuck::pod_collect_to_vec(
         &bytes[..tensor.meta.shape.num_elements() * size_of::<E>()],
     ))
+}
+
+/// A float tensor on a GPU as its buffer.
+fn gpu<const D: usize>(tensor: &Tensor<D>) -> CubeTensor {
+    let primitive = tensor.clone().try_into_primitive::<Cube>();
+    primitive.expect("a tensor on the GPU")
+}
+
+/// An integer tensor on a GPU as its buffer.
+fn gpu_words(tensor: &Tensor<1, Int>) -> CubeTensor {
+    let primitive = tensor.clone().try_into_primitive::<Cube>();
+    primitive.expect("a tensor on the GPU")
 }
 
 /// The contiguous storage of a float tensor on the CPU device; see [`elements`].
