@@ -37,6 +37,7 @@ COLUMNS = (
 LOOK = 250  # steps between looks at what the average of the weights gets right of held-out pages
 WARM_UP = 100
 STAGES = ("see", "converse", "together")
+PEAKS = (1.0, 1.0, 0.3)  # of the learning rate, by stage: at the full rate the third one spoilt what the first two had learned
 MEETING = 1800  # seconds after which a process that waits for another gives up
 
 
@@ -49,9 +50,10 @@ def stage(step: int, lengths: list[int]) -> tuple[str, float]:
     return STAGES[-1], 1.0
 
 
-def learning_rate(part: float, since: int) -> float:
-    """Relative to the peak: a cosine over a stage, with a warm-up whenever training starts anew."""
-    return min(1, (since + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+def learning_rate(name: str, part: float, since: int) -> float:
+    """Relative to the highest: a cosine over a stage, with a warm-up whenever training starts anew."""
+    peak = PEAKS[STAGES.index(name)]
+    return peak * min(1, (since + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
 
 def fast_type(device: torch.device) -> torch.dtype:
@@ -194,7 +196,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     while True:
         name, part = stage(step, options.steps)
         shared.copy_(torch.tensor(astuple(knobs(name, part, options.most_tiles))))
-        rate = learning_rate(part, step - first)
+        rate = learning_rate(name, part, step - first)
         waiting = time.monotonic()
         batch = collate(next(batches), vocabulary.none).to(device)
         waited += time.monotonic() - waiting
