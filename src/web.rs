@@ -80,14 +80,24 @@ struct WireLoad {
     parts: Parts,
 }
 
+/// GGUF files by name: a language model, and the encoder that belongs to it.
+#[derive(Deserialize)]
+struct WireGguf {
+    model: String,
+    mmproj: Option<String>,
+}
+
 /// The script's side of a model's files.
 #[wasm_bindgen]
 extern "C" {
-    /// `{ read, plan, write }`.
+    /// `{ read, gguf, plan, write }`.
     pub type Files;
     /// `(file, start, end) => Promise<Uint8Array | null>`, as [`Source::Script`] asks.
     #[wasm_bindgen(method, getter)]
     fn read(this: &Files) -> Function;
+    /// `{ model, mmproj }`, the names of GGUF files where it is those that are to be read.
+    #[wasm_bindgen(method, getter)]
+    fn gguf(this: &Files) -> JsValue;
     /// `(plan, fit) => Promise`: told what will be read before it is, and what it needs; a rejection ends the load.
     #[wasm_bindgen(method, catch)]
     async fn plan(
@@ -143,7 +153,7 @@ impl Engine {
     pub async fn fit(files: Files, options: JsValue) -> std::result::Result<JsValue, JsValue> {
         let weighed = async {
             let options = parse::<WireLoad>(&options, "options")?;
-            let checkpoint = Checkpoint::open(Source::Script(files.read())).await?;
+            let checkpoint = open(&files).await?;
             let compute = Compute::open(options.device.parse()?).await?;
             Ok(options.fit(&checkpoint, &compute))
         };
@@ -285,9 +295,18 @@ impl WireLoad {
 /// Data bytes of a shard that a page keeps: small, since it is in memory as a whole.
 const SHARD: usize = 16 << 20;
 
+async fn open(files: &Files) -> Result<Checkpoint> {
+    let (source, gguf) = (Source::Script(files.read()), files.gguf());
+    if gguf.is_undefined() {
+        return Checkpoint::open(source).await;
+    }
+    let WireGguf { model, mmproj } = parse(&gguf, "gguf")?;
+    Checkpoint::open_gguf(source, &model, mmproj.as_deref()).await
+}
+
 async fn load(files: &Files, options: &JsValue, on_progress: &Function) -> Result<Engine> {
     let options = parse::<WireLoad>(options, "options")?;
-    let checkpoint = Checkpoint::open(Source::Script(files.read())).await?;
+    let checkpoint = open(files).await?;
     let compute = Compute::open(options.device.parse()?).await?;
     let fit = options.fit(&checkpoint, &compute);
     fit.check()?;

@@ -42,5 +42,5 @@ export function hostOf(model) {
 /** What a key of the cache is called when it is loaded again. @param {string} key */
 function loadable(key) {
   if (key.startsWith(`${HOST}/`)) return key.slice(HOST.length + 1);
-  return key.endsWith("/") ? key : null;
+  return /\/$|\.gguf(#|$)/.test(key) ? key : null;
 }

@@ -9,7 +9,7 @@ import { openSource } from "./sources.js";
 /** @typedef {import("./download.js").Plan} Plan */
 /** What a model needs, as the engine reckons it: bytes, and whether they are there. @typedef {{ download: number, vision: number, language: number, cache: number, activations: number, memory: number, available: number, tiles: number, context: number, verdict: "fits" | "tight" | "no", reason: string, advice: string }} Fit */
 /** @typedef {(phase: string, done: number, total: number) => unknown} Report */
-/** What the engine is given. @typedef {{ read: (file: string, start: number, end: number) => Promise<Uint8Array | null>, plan: (plan: Plan, fit: Fit) => Promise<void>, write?: (file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void> }} Files */
+/** What the engine is given; `gguf` where it is those files that it is to read. @typedef {{ gguf?: import("./sources.js").Gguf, read: (file: string, start: number, end: number) => Promise<Uint8Array | null>, plan: (plan: Plan, fit: Fit) => Promise<void>, write?: (file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void> }} Files */
 /** @typedef {{ place: Place, cache: boolean, precisions: string }} Wanted */
 
 const MANIFEST = "manifest.json";
@@ -66,7 +66,7 @@ export async function kept(place, precisions) {
 export async function withHeaders(place, weigh) {
   const source = await openSource(place);
   const download = new Download(source, null, () => {});
-  return weigh({ read: download.read, plan: async () => {} }, source.name).catch((error) => {
+  return weigh({ gguf: source.gguf, read: download.read, plan: async () => {} }, source.name).catch((error) => {
     throw download.failure ?? error;
   });
 }
@@ -89,6 +89,7 @@ async function attempt(source, key, { precisions }, report, digest, load) {
     let pack = null;
     /** @type {Files} */
     const files = {
+      gguf: source.gguf,
       read: download.read,
       plan: async (plan, fit) => {
         await download.plan(plan);

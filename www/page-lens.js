@@ -154,7 +154,7 @@ export class PageLensElement extends HTMLElement {
 
   /**
    * Loads another model in place of the attribute's; the conversation stays.
-   * @param {import("./sources.js").Model} model URL of a folder, owner/name[@revision], picked files, or a directory handle
+   * @param {import("./sources.js").Model} model URL of a folder or a GGUF file, owner/name[@revision][/file.gguf], picked files, or a directory handle
    * @returns {Promise<EngineInfo>}
    */
   use(model) {

@@ -46,7 +46,7 @@ export { PageLensError, contacts, deleteModel, listModels, lock };
 /** @typedef {"q8" | "q4" | "f32"} Precision */
 /**
  * @typedef {object} ModelOptions
- * @property {import("./sources.js").Model} model URL of a folder, owner/name[@revision], picked files, or a directory handle
+ * @property {import("./sources.js").Model} model URL of a folder or a GGUF file, owner/name[@revision][/file.gguf], picked files, or a directory handle
  * @property {string} [host] where owner/name is looked for; https://huggingface.co if nothing is said
  * @property {"auto" | "gpu" | "cpu"} [device] auto takes the GPU when there is a real one
  * @property {{ vision?: Precision, language?: Precision }} [precision] of a checkpoint's encoder (q8) and decoder (q4, its embeddings q8); a pack keeps its own

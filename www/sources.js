@@ -6,9 +6,10 @@
 import { contacts } from "./contacts.js";
 import { PageLensError } from "./error.js";
 
+/** GGUF files by name: a language model, the first part where it is split, and the encoder that belongs to it. @typedef {{ model: string, mmproj?: string }} Gguf */
 /**
  * A model by where it lies; it can be sent to a worker.
- * @typedef {{ kind: "url", url: string } | { kind: "repository", host: string, id: string, revision: string } | { kind: "files", files: File[] } | { kind: "directory", handle: FileSystemDirectoryHandle } | { kind: "kept", key: string, name: string }} Place `kept`: in the cache, and nowhere else
+ * @typedef {{ kind: "url", url: string, gguf?: Gguf } | { kind: "repository", host: string, id: string, revision: string, gguf?: Gguf } | { kind: "files", files: File[] } | { kind: "directory", handle: FileSystemDirectoryHandle } | { kind: "kept", key: string, name: string }} Place `kept`: in the cache, and nowhere else
  */
 /** @typedef {string | Iterable<File> | FileSystemDirectoryHandle} Model what a caller may give */
 /** What is known of a file. `tag` tells one version from another. @typedef {{ size: number, tag: string, sha256?: string }} Facts */
@@ -20,6 +21,7 @@ import { PageLensError } from "./error.js";
  * @typedef {object} Source
  * @property {string | null} key under which the cache keeps it; null for what is on this machine already
  * @property {string} name
+ * @property {Gguf} [gguf] where it is those of its files that are meant
  * @property {(file: string) => Promise<Facts | null>} facts null where there is no such file
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer> | null>} all a small file
  * @property {(file: string, start: number, end: number, known: Facts, signal: AbortSignal) => Promise<Part>} part
@@ -35,7 +37,8 @@ export class Changed extends Error {}
 
 /**
  * What a caller means: `owner/name[@revision]` is a repository, as is the address of its page on the host. A folder on this
- * site ends in a slash, or begins with one or with a dot.
+ * site ends in a slash, or begins with one or with a dot. Each may end in the name of a GGUF file, and that in `#mmproj=` and the
+ * name of the encoder's beside it, which is found without in a repository or among files.
  * @param {Model} model
  * @param {string} [host]
  * @returns {Place}
@@ -49,13 +52,20 @@ export function place(model, host = HOST) {
   }
   if (model === "") throw wrong("model is empty: it must be a URL or owner/name.");
   const base = host.replace(/\/+$/, "");
-  const page = model.startsWith(`${base}/`) ? /^([^/]+\/[^/]+)(?:\/(?:tree|resolve)\/([^/]+))?\/?$/.exec(model.slice(base.length + 1)) : null;
-  const [, id = "", revision = "main"] = page ?? /^([^/@.][^/@]*\/[^/@]+)(?:@(.+))?$/.exec(model) ?? [];
-  if (id !== "" && !model.startsWith("/")) {
+  const [address = "", options] = model.split("#");
+  const mmproj = new URLSearchParams(options).get("mmproj") ?? undefined;
+  const page = address.startsWith(`${base}/`) ? /^([^/]+\/[^/]+?)(?:\/(?:tree|resolve|blob)\/([^/]+))?(?:\/([^/]+\.gguf))?\/?$/.exec(address.slice(base.length + 1)) : null;
+  const [, id = "", revision = "main", file] = page ?? /^([^/@.][^/@]*\/[^/@]+)(?:@(.+?))?(?:\/([^/]+\.gguf))?$/.exec(address) ?? [];
+  if (id !== "" && !address.startsWith("/")) {
     if (![...id.split("/"), ...revision.split("/")].every((segment) => PLAIN.test(segment))) throw wrong(`“${model}” names no repository: owner/name, and a branch, tag or commit after @.`);
-    return { kind: "repository", host: base, id, revision };
+    return { kind: "repository", host: base, id, revision, ...(file && { gguf: { model: file, mmproj } }) };
   }
-  const url = new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const url = new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const [, folder, name] = /^(.*\/)([^/]+\.gguf)$/.exec(url.pathname) ?? [];
+  if (folder && name) {
+    url.pathname = folder;
+    return { kind: "url", url: url.href, gguf: { model: decodeURIComponent(name), mmproj } };
+  }
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return { kind: "url", url: url.href };
 }
@@ -63,15 +73,32 @@ export function place(model, host = HOST) {
 /** Where the cache has a place's model, if it has it; what is on this machine stays where it is. @param {Place} place @returns {Place} */
 export function keptPlace(place) {
   const key = keyOf(place);
-  if (place.kind === "url") return { kind: "kept", key, name: urlName(place.url) };
-  if (place.kind === "repository") return { kind: "kept", key, name: place.id };
+  if (place.kind === "url") return { kind: "kept", key, name: place.gguf?.model ?? urlName(place.url) };
+  if (place.kind === "repository") return { kind: "kept", key, name: place.gguf?.model ?? place.id };
   return place;
 }
 
 /** What the cache keeps a place's model under; empty where it keeps none. @param {Place} place */
 export function keyOf(place) {
-  if (place.kind === "repository") return `${place.host}/${place.id}@${place.revision}`;
-  return place.kind === "url" ? place.url : "";
+  if (place.kind !== "repository" && place.kind !== "url") return "";
+  const [folder, { model = "", mmproj = "" } = {}] = [place.kind === "url" ? place.url : `${place.host}/${place.id}@${place.revision}`, place.gguf];
+  const file = `${place.kind === "repository" && model ? "/" : ""}${encodeURIComponent(model)}`;
+  return `${folder}${file}${mmproj && `#mmproj=${encodeURIComponent(mmproj)}`}`;
+}
+
+/** The GGUF files among others, if those are what there is: one model and what seems to be its encoder. @param {string[]} names @returns {Gguf | undefined} */
+function ggufAmong(names) {
+  const first = names.filter((name) => name.endsWith(".gguf") && !/-(?!00001)\d{5}-of-\d{5}\.gguf$/.test(name));
+  const [model, ...more] = first.filter((name) => !name.includes("mmproj"));
+  if (model === undefined || names.some((name) => name === "config.json" || name === "manifest.json")) return undefined;
+  if (more.length > 0) throw wrong(`There are several models here, ${[model, ...more].join(", ")}: pick one, and its mmproj file.`);
+  return { model, mmproj: encoderAmong(names) };
+}
+
+/** The encoder among a model's files, the smallest that loses nothing to speak of. @param {string[]} names */
+function encoderAmong(names) {
+  const found = names.filter((name) => name.includes("mmproj") && name.endsWith(".gguf")).sort();
+  return [/q8_0/i, /f16/i, /./].map((kind) => found.find((name) => kind.test(name))).find(Boolean);
 }
 
 /** @param {string} url */
@@ -79,7 +106,7 @@ const urlName = (url) => new URL(url).pathname.split("/").at(-2) || url;
 
 /** The last part of a model's name or address. @param {string} model */
 export function nameOf(model) {
-  return model.replace(/\/+$/, "").split("/").at(-1) ?? model;
+  return model.replace(/#.*$/, "").replace(/\/+$/, "").split("/").at(-1) ?? model;
 }
 
 /**
@@ -89,12 +116,14 @@ export function nameOf(model) {
 export async function openSource(place) {
   switch (place.kind) {
     case "url":
-      return new Http(place.url, keyOf(place), urlName(place.url), null);
+      return new Http(place.url, keyOf(place), place.gguf?.model ?? urlName(place.url), null, place.gguf);
     case "repository":
       return openRepository(place);
     case "files":
-      return new Picked(async (file) => place.files.find(({ name }) => name === file) ?? null, "picked files");
-    case "directory":
+      return new Picked(async (file) => place.files.find(({ name }) => name === file) ?? null, "picked files", ggufAmong(place.files.map(({ name }) => name)));
+    case "directory": {
+      const names = [];
+      for await (const name of place.handle.keys()) names.push(name);
       return new Picked(async (file) => {
         try {
           return await (await place.handle.getFileHandle(file)).getFile();
@@ -102,7 +131,8 @@ export async function openSource(place) {
           if (error instanceof DOMException && error.name === "NotFoundError") return null;
           throw error;
         }
-      }, place.handle.name);
+      }, place.handle.name, ggufAmong(names));
+    }
     case "kept":
       return new Kept(place.key, place.name);
   }
@@ -130,7 +160,8 @@ async function openRepository(place) {
   } catch {
     // not reachable, or no list: the files themselves will tell
   }
-  return new Http(`${host}/${id}/resolve/${commit}/`, keyOf(place), nameOf(id), listing);
+  const gguf = place.gguf && { ...place.gguf, mmproj: place.gguf.mmproj ?? encoderAmong([...(listing?.keys() ?? [])]) };
+  return new Http(`${host}/${id}/resolve/${commit}/`, keyOf(place), gguf?.model ?? nameOf(id), listing, gguf);
 }
 
 /** @implements {Source} */
@@ -138,11 +169,12 @@ class Http {
   /** @type {string} */ #base;
   /** @type {Map<string, Facts> | null} */ #listing;
 
-  /** @param {string} base ends in a slash @param {string} key @param {string} name @param {Map<string, Facts> | null} listing */
-  constructor(base, key, name, listing) {
+  /** @param {string} base ends in a slash @param {string} key @param {string} name @param {Map<string, Facts> | null} listing @param {Gguf} [gguf] */
+  constructor(base, key, name, listing, gguf) {
     this.#base = base;
     this.key = key;
     this.name = name;
+    this.gguf = gguf;
     this.#listing = listing;
   }
 
@@ -246,10 +278,11 @@ class Picked {
   /** @type {(file: string) => Promise<File | null>} */ #find;
   key = null;
 
-  /** @param {(file: string) => Promise<File | null>} find @param {string} name */
-  constructor(find, name) {
+  /** @param {(file: string) => Promise<File | null>} find @param {string} name @param {Gguf} [gguf] */
+  constructor(find, name, gguf) {
     this.#find = find;
     this.name = name;
+    this.gguf = gguf;
   }
 
   /** @param {string} file @returns {Promise<Facts | null>} */

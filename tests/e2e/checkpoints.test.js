@@ -62,7 +62,7 @@ function answer(page, options) {
 }
 
 /** Requests for bytes of weights. */
-const weights = () => server.log.filter(({ method, path }) => method === "GET" && path.endsWith(".safetensors"));
+const weights = () => server.log.filter(({ method, path }) => method === "GET" && /\.(safetensors|gguf)$/.test(path));
 
 for (const layout of layouts) {
   test(`${layout} opens from a static host and again from the cache`, { timeout }, () => onBlank(cpu, async (page) => {
@@ -81,6 +81,41 @@ for (const layout of layouts) {
     assert.ok(weights().length > 0);
   }));
 }
+
+for (const [layout, file] of Object.entries({ "original-internlm2": "model-00001-of-00002.gguf", "original-phi3": "model.gguf", "original-qwen2": "model.gguf", "original-qwen3": "model.gguf" })) {
+  test(`${layout} as GGUF files says what it says as it was published`, { timeout }, () => onBlank(cpu, async (page) => {
+    const precision = { vision: "q8", language: "q8" };
+    const published = await answer(page, { model: `/checkpoints/${layout}/`, precision });
+    const model = `/checkpoints/gguf/${layout}/${file}#mmproj=mmproj.gguf`;
+    server.log.length = 0;
+    const first = await answer(page, { model, precision });
+    assert.deepEqual(first.phases, ["download", "load"]);
+    assert.equal(first.info.model, file);
+    assert.equal(first.text, published.text);
+    assert.ok([file, "mmproj.gguf"].every((file) => weights().some(({ path }) => path.endsWith(`/${file}`))));
+    server.log.length = 0;
+    const second = await answer(page, { model, precision });
+    assert.deepEqual(second.phases, ["cache", "load"]);
+    assert.deepEqual(weights(), []);
+    assert.equal(second.text, first.text);
+  }));
+}
+
+test("GGUF files that are picked: the model and its encoder are told apart", { timeout }, () => onBlank(cpu, async (page) => {
+  const { info, code } = await page.evaluate(async () => {
+    const { createEngine } = await import(/** @type {string} */ ("/pagelens.js"));
+    const bytes = (/** @type {string} */ name) => fetch(`/checkpoints/gguf/original-qwen2/${name}`).then((response) => response.blob());
+    const [model, mmproj] = await Promise.all(["model.gguf", "mmproj.gguf"].map(bytes));
+    const engine = await createEngine({ device: "cpu", model: [new File([mmproj], "mmproj-Qwen-F16.gguf"), new File([model], "Qwen-Q8_0.gguf")] });
+    const { info } = engine;
+    await engine.dispose();
+    const two = [new File([model], "a.gguf"), new File([model], "b.gguf")];
+    const { code } = await createEngine({ device: "cpu", model: two }).catch((/** @type {any} */ error) => error);
+    return { info, code };
+  });
+  assert.ok(info.image_size > 0);
+  assert.equal(code, "model-name");
+}));
 
 test("a repository by its name, from any host; picked files from none", { timeout }, () => onBlank(cpu, async (page) => {
   const { text, info } = await answer(page, { model: "golden/hf-qwen2-448@v1", host: `${server.url}hub` });

@@ -5,11 +5,31 @@ import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { placeAt, settled } from "../../www/boxes.js";
 import { formatPages, parsePages } from "../../www/pages.js";
+import { keyOf, place } from "../../www/sources.js";
 import { plan } from "../../www/tiles.js";
 import { turnedBox } from "../../www/turned.js";
 import { wordsOf } from "../../www/words.js";
 
 const total = "<ref>total</ref><box>[[100, 200, 300, 400]]</box>";
+
+test("a model is named in one of four ways, and its name in the cache names it again", () => {
+  const host = "https://huggingface.co";
+  const named = /** @type {[string, object][]} */ ([
+    ["a/b", { kind: "repository", host, id: "a/b", revision: "main" }],
+    ["a/b@v1", { kind: "repository", host, id: "a/b", revision: "v1" }],
+    [`${host}/a/b/tree/v1`, { kind: "repository", host, id: "a/b", revision: "v1" }],
+    ["a/b@v1/m-Q8_0.gguf", { kind: "repository", host, id: "a/b", revision: "v1", gguf: { model: "m-Q8_0.gguf", mmproj: undefined } }],
+    [`${host}/a/b/blob/main/m.gguf`, { kind: "repository", host, id: "a/b", revision: "main", gguf: { model: "m.gguf", mmproj: undefined } }],
+    ["https://x.org/y/", { kind: "url", url: "https://x.org/y/" }],
+    ["https://x.org/y/m%20n.gguf#mmproj=p.gguf", { kind: "url", url: "https://x.org/y/", gguf: { model: "m n.gguf", mmproj: "p.gguf" } }],
+  ]);
+  for (const [model, where] of named) {
+    assert.deepEqual(place(model), where);
+    const key = keyOf(place(model)).replace(`${host}/`, "");
+    assert.deepEqual(place(key), where, key);
+  }
+  assert.throws(() => place("a/b@../c"), { code: "model-name" });
+});
 
 test("places: with words, without, bare, several, fractions, turned around, beyond the page", () => {
   const box = { left: 0.1, top: 0.2, right: 0.3, bottom: 0.4 };

@@ -156,7 +156,7 @@ async function read(path, mock) {
   if (mock && model && file === "shard.bin") return shards[/** @type {keyof shards} */ (model)];
   if (mock && path.startsWith("/models/")) return null;
   // The golden checkpoints, as a folder and as repositories of a host that lists nothing.
-  const [, checkpoint] = /^\/(?:checkpoints|hub\/golden)\/([\w-]+(?:\/resolve\/v1)?\/[\w.-]+)$/.exec(path) ?? [];
+  const [, checkpoint] = /^\/(?:checkpoints|hub\/golden)\/((?:gguf\/)?[\w-]+(?:\/resolve\/v1)?\/[\w.-]+)$/.exec(path) ?? [];
   const [root, inside] = checkpoint ? [golden, checkpoint.replace("/resolve/v1", "")] : path.startsWith("/fixtures/") ? [here, path] : path.startsWith(`/${subpath}`) ? [site, path.slice(subpath.length + 1)] : [www, path];
   const found = join(root, inside);
   if (!normalize(found).startsWith(root) || found.endsWith(sep)) return null;
