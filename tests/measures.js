@@ -1,5 +1,5 @@
 /**
- * What the page is to take, and what it takes here, in headless Chromium:  node tests/measures.js [shell] [progress] [stop] [tasks] [pdf]
+ * What the page is to take, and what it takes here, in headless Chromium:  node tests/measures.js [shell] [progress] [stop] [tasks] [input] [pdf]
  * Times are those of this machine; the processor's own time, where it says so, does not depend on what else it does.
  */
 
@@ -170,6 +170,44 @@ async function tasks(tell) {
   });
 }
 
+/** What someone types and clicks while an answer of several hundred tokens streams. @param {Tell} tell */
+async function input(tell) {
+  await onPage({}, async (page, server) => {
+    await page.goto(server.url);
+    await page.locator("page-lens").evaluate((element) => element.setAttribute("model", "/checkpoints/hf-qwen2-448/"));
+    await page.locator("page-lens [part=load]").click();
+    await page.evaluate(() => /** @type {any} */ (document.querySelector("page-lens")).ready);
+    await page.evaluate(() => {
+      const durations = new Map();
+      const observer = new PerformanceObserver((list) => {
+        for (const { interactionId, duration } of /** @type {any[]} */ (list.getEntries())) {
+          if (interactionId > 0) durations.set(interactionId, Math.max(duration, durations.get(interactionId) ?? 0));
+        }
+      });
+      observer.observe(/** @type {any} */ ({ type: "event", durationThreshold: 16 }));
+      Object.assign(globalThis, { durations });
+    });
+    const part = (/** @type {string} */ name) => page.locator(`page-lens [part=${name}]`);
+    await part("field").fill("Tell me everything.");
+    await part("field").press("Enter");
+    await part("stop").waitFor();
+    const before = await page.evaluate(() => Reflect.get(performance, "interactionCount"));
+    let words = 0;
+    while (await part("stop").isVisible() && words < 60) {
+      await part("field").press("a");
+      if (words++ % 6 === 0) {
+        await part("menu").click();
+        await page.keyboard.press("Escape");
+      }
+    }
+    await page.waitForTimeout(500);
+    const { durations, count } = await page.evaluate(() => ({ durations: [...Reflect.get(globalThis, "durations").values()], count: Reflect.get(performance, "interactionCount") }));
+    const sorted = durations.sort((a, b) => b - a); // those of less than 16 ms are not among them
+    const p95 = sorted[Math.floor(0.05 * (count - before))] ?? 16;
+    tell(`of ${count - before} inputs while an answer streams, 95 % are shown within`, "200 ms", ms(p95), p95 <= 200 && count - before >= 30);
+  });
+}
+
 /** What the pages of a browser hold in memory, in bytes: Linux tells. @param {string} profile of the browser */
 async function held(profile) {
   const text = (/** @type {string} */ path) => readFile(path, "latin1").catch(() => "");
@@ -218,7 +256,7 @@ async function pdf(tell) {
   });
 }
 
-const all = { shell, progress, stop, tasks, pdf };
+const all = { shell, progress, stop, tasks, input, pdf };
 const named = process.argv.slice(2);
 for (const [name, measure] of Object.entries(all)) {
   if (named.length > 0 && !named.includes(name)) continue;
