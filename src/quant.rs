@@ -42,6 +42,14 @@ impl QuantKind {
         }
     }
 
+    /// The element of a block that comes `i`-th where words are unpacked to bytes: first all the low nibbles, then the high ones.
+    pub(crate) const fn unpacked(self, i: usize) -> usize {
+        match self {
+            Self::Q8 => i,
+            Self::Q4 => i % (BLOCK / 2) * 2 + i / (BLOCK / 2),
+        }
+    }
+
     /// Bytes of one block, scale included.
     pub const fn bytes_per_block(self) -> usize {
         BLOCK / self.elements_per_word() * size_of::<u32>() + size_of::<f16>()

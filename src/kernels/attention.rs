@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::cpu::float::Columns;
-use super::cpu::integer::{Limits, Panels, Rows, add_product};
+use super::cpu::integer::{Format, Panels, Rows, add_product};
 use super::cpu::math::{by_rows, exp, largest, sum};
 use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 
@@ -113,7 +113,7 @@ pub(super) fn attend_on_cpu(
             shares.push(exponentials(seen, scale).recip());
             hidden.fill(0.0);
         }
-        let mut weights = Rows::new(&scores, count, limit, limit, Limits::FLOATS);
+        let mut weights = Rows::new(&scores, count, limit, limit, Format::FLOATS);
         weights.scale(&shares);
         add_product(&weights, values, head_dim, &mut out[start * width..], width);
     }

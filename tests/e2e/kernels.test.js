@@ -35,10 +35,11 @@ test("every kernel agrees with its f64 loop in the browser", { timeout }, async 
     return kernels.names();
   });
   assert.ok(names.length >= 17, `only ${names.length} kernels`);
-  for (const name of names) {
+  for (const [name, choice] of names.flatMap((name) => [[name, "gpu"], [name, "cpu"]])) {
     const began = Date.now();
-    const device = await page.evaluate((name) => /** @type {any} */ (globalThis).kernels.run(name, "gpu"), name);
-    assert.match(device, /^GPU/, name);
+    const run = ([name, choice]) => /** @type {any} */ (globalThis).kernels.run(name, choice);
+    const device = await page.evaluate(run, [name, choice]);
+    assert.match(device, choice === "gpu" ? /^GPU/ : /^CPU/, name);
     console.log(`${name}: ${((Date.now() - began) / 1000).toFixed(1)} s on the ${device}`);
   }
   await close();

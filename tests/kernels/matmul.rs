@@ -1,4 +1,5 @@
 use burn::tensor::Tensor;
+use pagelens::kernels::product::{Integers, in_bytes, multiply_in};
 use pagelens::kernels::{Epilogue, Filling, Matrix, Prologue, matmul, product as on_device};
 use pagelens::quant::{QuantKind, QuantizedMatrix};
 
@@ -21,14 +22,19 @@ pub(crate) const SHAPES: &[(usize, usize, usize)] = &[
 
 /// The CPU's product, and the GPU's kernel by its own name.
 pub(crate) async fn check(device: &Device) {
-    many_rows(
-        device,
-        match on_cpu(device) {
-            true => on_device,
-            false => matmul,
-        },
-    )
-    .await;
+    match on_cpu(device) {
+        true => in_all_integers(async || many_rows(device, on_device).await).await,
+        false => many_rows(device, matmul).await,
+    }
+}
+
+/// What the CPU computes, in each kind of integers.
+pub(crate) async fn in_all_integers(check: impl AsyncFn()) {
+    for integers in [Integers::Words, Integers::Bytes, Integers::Nibbles] {
+        multiply_in(Some(integers));
+        check().await;
+    }
+    multiply_in(None);
 }
 
 pub(crate) type Kernel = fn(&Tensor<2>, Prologue<'_>, &Matrix, Epilogue<'_>) -> Tensor<2>;
@@ -122,7 +128,15 @@ pub(crate) async fn product(
                 continue;
             }
             let dense32 = name.starts_with("f32");
-            let sums = multiply(x, dense, depth);
+            let bytes = match &name[..2] {
+                "q8" => on_cpu(device) && in_bytes(QuantKind::Q8),
+                "q4" => on_cpu(device) && in_bytes(QuantKind::Q4),
+                _ => false,
+            };
+            let sums = match bytes {
+                true => multiply(&to_bytes(x), dense, depth),
+                false => multiply(x, dense, depth),
+            };
             let at = |f: &dyn Fn(f64, usize) -> f64| {
                 let all = sums.iter().enumerate();
                 all.map(|(i, &v)| f(v, i)).collect::<Vec<_>>()
@@ -167,7 +181,7 @@ pub(crate) async fn product(
                     want,
                     match epilogue {
                         _ if !on_cpu(device) || dense32 => 1e-5,
-                        // Two sums of 16-bit products are multiplied.
+                        // Two sums of products of integers are multiplied.
                         "SwiGlu" => 5e-4,
                         _ => 2e-4,
                     },
@@ -213,6 +227,16 @@ fn normed(x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
         }
     }
     rows
+}
+
+/// Each 32 values as integers of at most 127 times their scale.
+fn to_bytes(values: &[f64]) -> Vec<f64> {
+    let block = |block: &[f64]| {
+        let top = block.iter().fold(0f64, |top, v| top.max(v.abs()));
+        let round = |v: &f64| (v * 127.0 / top).round_ties_even() * top / 127.0;
+        block.iter().map(round).collect::<Vec<_>>()
+    };
+    values.chunks(32).flat_map(block).collect()
 }
 
 fn swiglu(sums: &[f64], cols: usize) -> Vec<f64> {

@@ -1,18 +1,14 @@
 use pagelens::kernels::{matvec, product as on_device};
 
 use crate::check::{Device, on_cpu};
-use crate::matmul::{Kernel, product};
+use crate::matmul::{Kernel, in_all_integers, product};
 
 /// The CPU's product, and the GPU's kernel by its own name; no LayerNorm comes before a single row.
 pub(crate) async fn check(device: &Device) {
-    one_row(
-        device,
-        match on_cpu(device) {
-            true => on_device,
-            false => matvec,
-        },
-    )
-    .await;
+    match on_cpu(device) {
+        true => in_all_integers(async || one_row(device, on_device).await).await,
+        false => one_row(device, matvec).await,
+    }
 }
 
 /// Every shape of one row by one kernel.

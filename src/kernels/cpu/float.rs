@@ -4,12 +4,11 @@
 use bytemuck::cast;
 use wide::f32x4;
 
+use super::integer::{COLS, ROWS};
 use super::math::by_rows;
+use super::relaxed;
 use super::stored::{FEW, WIDE};
 
-/// Rows and columns of the tile of sums that is held in registers.
-const ROWS: usize = 4;
-const COLS: usize = 8;
 /// Groups of rows that are multiplied with one panel before the next.
 const TALL: usize = 16;
 
@@ -52,8 +51,18 @@ impl Columns {
             let panels = self.panels.chunks_exact(self.depth);
             for (panel, columns) in panels.take(cols.div_ceil(COLS)).enumerate() {
                 let width = COLS.min(cols - panel * COLS);
-                for (group, rows) in some.chunks_exact(self.depth).enumerate() {
-                    let first = (top / self.depth + group) * ROWS;
+                let first = top / self.depth * ROWS;
+                let whole = match width {
+                    COLS => (some.len() / self.depth).min((count - first) / ROWS),
+                    _ => 0,
+                };
+                let to = &mut out[first * cols + panel * COLS..];
+                let done = match relaxed::floats(&some[..whole * self.depth], columns, to, cols) {
+                    true => whole,
+                    false => 0,
+                };
+                for (group, rows) in some.chunks_exact(self.depth).enumerate().skip(done) {
+                    let first = first + group * ROWS;
                     for (r, sums) in tile(rows, columns).iter().enumerate().take(count - first) {
                         out[(first + r) * cols + panel * COLS..][..width]
                             .copy_from_slice(&sums[..width]);

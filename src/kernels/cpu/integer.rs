@@ -1,43 +1,67 @@
-//! Matrix products on the CPU, in 16-bit integers.
+//! Matrix products on the CPU, in integers of 16 bits, or of 8 where the processor multiplies those faster.
 //!
 //! Both sides are cut into blocks of 32 along the depth. A block is one f32 scale and 32 integers; products of two blocks
-//! are summed in 32 bits, which their [`Limits`] keep from overflowing, and the blocks' sums are added up as floats. Little
-//! more is lost than by summing in f32, at the speed of an 8-bit product: SIMD multiplies eight pairs at a time.
+//! are summed in 32 bits, which their [`Format`] keeps from overflowing, and the blocks' sums are added up as floats. In 16
+//! bits little more is lost than by summing in f32, at the speed of plain SIMD's 8-bit product: it multiplies eight pairs at a
+//! time.
 //!
 //! The blocking is Goto and van de Geijn's (2008): a piece of the left side stays in the second-level cache, a panel of
 //! eight columns of the right in the first, a tile of 4 x 8 sums in registers.
 
+use std::ops::Range;
+
 use bytemuck::cast;
 use wide::{f32x4, i16x8, i32x4};
 
+use super::relaxed;
 use crate::quant::BLOCK;
 
 /// Rows and columns of the tile of sums that is held in registers.
-const ROWS: usize = 4;
-const COLS: usize = 8;
+pub(super) const ROWS: usize = 4;
+pub(super) const COLS: usize = 8;
 const PAIRS: usize = BLOCK / 2;
 /// Blocks and rows of the piece of the left side that is worked on.
 const DEEP: usize = 16;
 const TALL: usize = 256;
 
-/// The largest integers of both sides: 32 * rows * columns < 2^31.
+/// The integers of both sides: the largest of them, 32 * rows * columns < 2^31, and how many share a word.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::kernels) struct Limits {
+pub(in crate::kernels) struct Format {
     pub(in crate::kernels) rows: f32,
     pub(in crate::kernels) columns: f32,
+    /// What is added to the columns' integers where four share a word as bytes; else it is two.
+    offset: Option<i32>,
 }
 
-impl Limits {
+impl Format {
     /// Where both sides are floats.
     pub(in crate::kernels) const FLOATS: Self = Self {
         rows: 8191.0,
         columns: 8191.0,
+        offset: None,
     };
     /// Where the columns are quantized weights, whose own integers are kept.
     pub(in crate::kernels) const STORED: Self = Self {
         rows: 32767.0,
         columns: 127.0,
+        offset: None,
     };
+
+    /// Where the columns are quantized weights and everything is in bytes.
+    pub(in crate::kernels) fn bytes(offset: i32) -> Self {
+        Self {
+            rows: 127.0,
+            columns: 127.0,
+            offset: Some(offset),
+        }
+    }
+
+    fn words(self) -> usize {
+        match self.offset {
+            None => PAIRS,
+            Some(_) => relaxed::FOURS,
+        }
+    }
 }
 
 /// Where a block of a group (of rows or columns) lies: all groups' blocks of the first piece, then those of the next.
@@ -70,24 +94,25 @@ pub(in crate::kernels) fn quantize(values: &[f32; BLOCK], largest: f32) -> ([i32
 
 /// One side of a product: rows or columns as integers, `N` together.
 struct Side<const N: usize> {
-    limits: Limits,
+    format: Format,
     count: usize,
     blocks: usize,
-    /// For every piece of the depth, group, block, pair of depths: `N` pairs.
-    pairs: Vec<[i32; N]>,
+    /// For every piece of the depth, group, block, two or four depths: a word of each of `N`.
+    words: Vec<[i32; N]>,
     scales: Vec<[f32; N]>,
 }
 
 impl<const N: usize> Side<N> {
-    /// `block(line, number)` gives the integers of a block, 0 beyond the end, and their scale.
+    /// `block(line, number)` gives the integers of a block, 0 beyond the end, and their scale; `offset` is added to bytes.
     fn new(
-        limits: Limits,
+        format: Format,
+        offset: i32,
         count: usize,
         depth: usize,
-        block: impl Fn(usize, usize) -> ([i32; BLOCK], f32),
+        mut block: impl FnMut(usize, usize) -> ([i32; BLOCK], f32),
     ) -> Self {
         let (blocks, groups) = (depth.div_ceil(BLOCK), count.div_ceil(N));
-        let mut pairs = vec![[0; N]; groups * blocks * PAIRS];
+        let mut words = vec![[0; N]; groups * blocks * format.words()];
         let mut scales = vec![[0.0; N]; groups * blocks];
         for (line, number) in
             (0..count).flat_map(|line| (0..blocks).map(move |number| (line, number)))
@@ -95,16 +120,21 @@ impl<const N: usize> Side<N> {
             let at = place(blocks, groups, line / N, number);
             let (integers, scale) = block(line, number);
             scales[at][line % N] = scale;
-            let to = &mut pairs[at * PAIRS..][..PAIRS];
-            for (to, two) in to.iter_mut().zip(integers.as_chunks::<2>().0) {
-                to[line % N] = two[0] & 0xffff | two[1] << 16;
+            let to = words[at * format.words()..].iter_mut();
+            match format.offset {
+                None => to.zip(integers.as_chunks::<2>().0).for_each(|(to, two)| {
+                    to[line % N] = two[0] & 0xffff | two[1] << 16;
+                }),
+                Some(_) => to.zip(integers.as_chunks::<4>().0).for_each(|(to, four)| {
+                    to[line % N] = i32::from_le_bytes(four.map(|q| (q + offset) as u8));
+                }),
             }
         }
         Self {
-            limits,
+            format,
             count,
             blocks,
-            pairs,
+            words,
             scales,
         }
     }
@@ -113,16 +143,30 @@ impl<const N: usize> Side<N> {
         self.count.div_ceil(N)
     }
 
-    /// `deep` blocks of a group from `first` on: their pairs and scales.
-    fn piece(&self, group: usize, first: usize, deep: usize) -> (&[[i32; N]], &[[f32; N]]) {
-        let at = place(self.blocks, self.groups(), group, first);
-        let pairs = &self.pairs[at * PAIRS..][..deep * PAIRS];
-        (pairs, &self.scales[at..][..deep])
+    /// `deep` blocks from `first` on of some groups: their words and scales.
+    fn piece(&self, groups: Range<usize>, first: usize, deep: usize) -> Piece<'_, N> {
+        let at = place(self.blocks, self.groups(), groups.start, first);
+        let (count, words) = (groups.len() * deep, self.format.words());
+        Piece {
+            words: &self.words[at * words..][..count * words],
+            scales: &self.scales[at..][..count],
+        }
     }
 }
 
+/// Some blocks of some groups, one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a, const N: usize> {
+    pub(super) words: &'a [[i32; N]],
+    pub(super) scales: &'a [[f32; N]],
+}
+
 /// The left side of products.
-pub(in crate::kernels) struct Rows(Side<ROWS>);
+pub(in crate::kernels) struct Rows {
+    side: Side<ROWS>,
+    /// For every block, where there are bytes: where its sums begin, less what the columns' offset adds to them.
+    shifts: Vec<[i32; ROWS]>,
+}
 
 impl Rows {
     /// `rows` rows of `depth` values, `stride` apart.
@@ -131,30 +175,44 @@ impl Rows {
         rows: usize,
         depth: usize,
         stride: usize,
-        limits: Limits,
+        format: Format,
     ) -> Self {
-        Self(Side::new(limits, rows, depth, |row, number| {
+        let (blocks, groups) = (depth.div_ceil(BLOCK), rows.div_ceil(ROWS));
+        let mut shifts = vec![[0; ROWS]; format.offset.map_or(0, |_| groups * blocks)];
+        let side = Side::new(format, 0, rows, depth, |row, number| {
             let first = number * BLOCK;
             let from = &values[row * stride..][first..(first + BLOCK).min(depth)];
-            match from.as_array() {
-                Some(block) => quantize(block, limits.rows),
+            let (integers, scale) = match from.as_array() {
+                Some(block) => quantize(block, format.rows),
                 None => {
                     let mut block = [0.0; BLOCK];
                     block[..from.len()].copy_from_slice(from);
-                    quantize(&block, limits.rows)
+                    quantize(&block, format.rows)
                 }
+            };
+            if let Some(offset) = format.offset {
+                let sum: i32 = integers.iter().sum();
+                shifts[place(blocks, groups, row / ROWS, number)][row % ROWS] =
+                    relaxed::BIAS - offset * sum;
             }
-        }))
+            (integers, scale)
+        });
+        Self { side, shifts }
     }
 
     /// Multiplies row r with `factors[r]`.
     pub(in crate::kernels) fn scale(&mut self, factors: &[f32]) {
-        let (blocks, groups) = (self.0.blocks, self.0.groups());
+        let (blocks, groups) = (self.side.blocks, self.side.groups());
         for (row, factor) in factors.iter().enumerate() {
             for block in 0..blocks {
-                self.0.scales[place(blocks, groups, row / ROWS, block)][row % ROWS] *= factor;
+                self.side.scales[place(blocks, groups, row / ROWS, block)][row % ROWS] *= factor;
             }
         }
+    }
+
+    fn shifts(&self, groups: Range<usize>, first: usize, deep: usize) -> &[[i32; ROWS]] {
+        let at = place(self.side.blocks, self.side.groups(), groups.start, first);
+        &self.shifts[at..][..groups.len() * deep]
     }
 }
 
@@ -164,12 +222,13 @@ pub(in crate::kernels) struct Panels(Side<COLS>);
 impl Panels {
     /// `block(column, number)` gives the integers of a block and their scale.
     pub(in crate::kernels) fn new(
-        limits: Limits,
+        format: Format,
         cols: usize,
         depth: usize,
         block: impl Fn(usize, usize) -> ([i32; BLOCK], f32),
     ) -> Self {
-        Self(Side::new(limits, cols, depth, block))
+        let offset = format.offset.unwrap_or(0);
+        Self(Side::new(format, offset, cols, depth, block))
     }
 
     /// Of floats: element d of column c is `values[c * stride + d * step]`.
@@ -180,13 +239,13 @@ impl Panels {
         stride: usize,
         step: usize,
     ) -> Self {
-        Self::new(Limits::FLOATS, cols, depth, |col, number| {
+        Self::new(Format::FLOATS, cols, depth, |col, number| {
             let first = number * BLOCK;
             let mut block = [0.0; BLOCK];
             let from = values[col * stride + first * step..].iter().step_by(step);
             let pairs = block.iter_mut().zip(from).take(depth - first);
             pairs.for_each(|(to, from)| *to = *from);
-            quantize(&block, Limits::FLOATS.columns)
+            quantize(&block, Format::FLOATS.columns)
         })
     }
 }
@@ -194,26 +253,48 @@ impl Panels {
 /// `rows . panels` is added to `out` [rows, cols], its rows `stride` apart: the first `cols` columns, over the depth of the
 /// shallower side.
 pub(in crate::kernels) fn add_product(
-    Rows(rows): &Rows,
+    rows: &Rows,
     Panels(panels): &Panels,
     cols: usize,
     out: &mut [f32],
     stride: usize,
 ) {
+    let (side, format) = (&rows.side, panels.format);
     assert_eq!(
-        rows.limits, panels.limits,
-        "the sides of a product share their limits"
+        side.format, format,
+        "the sides of a product share their format"
     );
-    let blocks = rows.blocks.min(panels.blocks);
+    let blocks = side.blocks.min(panels.blocks);
     for first in (0..blocks).step_by(DEEP) {
         let deep = DEEP.min(blocks - first);
-        for top in (0..rows.groups()).step_by(TALL / ROWS) {
+        for top in (0..side.groups()).step_by(TALL / ROWS) {
+            let end = (top + TALL / ROWS).min(side.groups());
             for panel in 0..cols.div_ceil(COLS) {
-                let columns = panels.piece(panel, first, deep);
+                let columns = panels.piece(panel..panel + 1, first, deep);
                 let width = COLS.min(cols - panel * COLS);
-                for group in top..(top + TALL / ROWS).min(rows.groups()) {
-                    let sums = tile(rows.piece(group, first, deep), columns);
-                    let height = ROWS.min(rows.count - group * ROWS);
+                let bytes = |groups: Range<usize>, out: &mut [f32], stride| {
+                    let shifts = rows.shifts(groups.clone(), first, deep);
+                    relaxed::add(
+                        side.piece(groups, first, deep),
+                        shifts,
+                        columns,
+                        out,
+                        stride,
+                    );
+                };
+                let mut next = top;
+                if format.offset.is_some() && width == COLS {
+                    next = end.min(side.count / ROWS);
+                    let out = &mut out[top * ROWS * stride + panel * COLS..];
+                    bytes(top..next, out, stride);
+                }
+                for group in next..end {
+                    let mut sums = [[0.0; COLS]; ROWS];
+                    match format.offset {
+                        None => sums = tile(side.piece(group..group + 1, first, deep), columns),
+                        Some(_) => bytes(group..group + 1, sums.as_flattened_mut(), COLS),
+                    }
+                    let height = ROWS.min(side.count - group * ROWS);
                     for (r, sums) in sums.iter().take(height).enumerate() {
                         let to = &mut out[(group * ROWS + r) * stride + panel * COLS..][..width];
                         to.iter_mut().zip(sums).for_each(|(v, sum)| *v += sum);
@@ -226,13 +307,15 @@ pub(in crate::kernels) fn add_product(
 
 /// The sums of four rows and eight columns over some blocks.
 #[inline(always)]
-fn tile(
-    (rows, scales): (&[[i32; ROWS]], &[[f32; ROWS]]),
-    (columns, factors): (&[[i32; COLS]], &[[f32; COLS]]),
-) -> [[f32; COLS]; ROWS] {
+fn tile(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>) -> [[f32; COLS]; ROWS] {
     let mut sums = [[f32x4::splat(0.0); 2]; ROWS];
-    let rows = rows.as_chunks::<PAIRS>().0.iter().zip(scales);
-    let columns = columns.as_chunks::<PAIRS>().0.iter().zip(factors);
+    let rows = rows.words.as_chunks::<PAIRS>().0.iter().zip(rows.scales);
+    let columns = columns
+        .words
+        .as_chunks::<PAIRS>()
+        .0
+        .iter()
+        .zip(columns.scales);
     for ((rows, scales), (columns, factors)) in rows.zip(columns) {
         let mut block = [[i32x4::splat(0); 2]; ROWS];
         for (four, eight) in rows.iter().zip(columns) {
@@ -259,17 +342,22 @@ mod tests {
 
     #[test]
     fn nothing_overflows() {
-        for limits in [Limits::FLOATS, Limits::STORED] {
+        for format in [
+            Format::FLOATS,
+            Format::STORED,
+            Format::bytes(0),
+            Format::bytes(128),
+        ] {
             // The worst case: all of both sides at their largest.
             let ones = [1.0; 3 * BLOCK];
-            let rows = Rows::new(&ones, 1, ones.len(), ones.len(), limits);
-            let panels = Panels::new(limits, 1, ones.len(), |_, _| {
-                quantize(&[1.0; BLOCK], limits.columns)
+            let rows = Rows::new(&ones, 1, ones.len(), ones.len(), format);
+            let panels = Panels::new(format, 1, ones.len(), |_, _| {
+                quantize(&[1.0; BLOCK], format.columns)
             });
             let mut out = [0.0];
             add_product(&rows, &panels, 1, &mut out, 1);
             let sum = ones.len() as f32;
-            assert!((out[0] - sum).abs() < 1e-3, "{limits:?}: {out:?}");
+            assert!((out[0] - sum).abs() < 1e-3, "{format:?}: {out:?}");
         }
     }
 }

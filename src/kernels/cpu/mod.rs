@@ -3,4 +3,5 @@
 pub(super) mod float;
 pub(super) mod integer;
 pub(super) mod math;
+pub(super) mod relaxed;
 pub(super) mod stored;

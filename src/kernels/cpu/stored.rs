@@ -8,8 +8,9 @@ use bytemuck::{cast, cast_slice};
 use half::f16;
 use wide::{f32x4, i16x8, i32x4, u8x16};
 
-use super::integer::{Limits, Panels, Rows, add_product, quantize};
+use super::integer::{Format, Panels, Rows, add_product, quantize};
 use super::math::by_rows;
+use super::relaxed;
 use crate::quant::{BLOCK, QuantKind};
 
 /// Block-quantized weights [cols, depth] as they are stored.
@@ -23,15 +24,15 @@ pub(in crate::kernels) struct Stored<'a> {
 
 impl Stored<'_> {
     /// Columns `cols` as a right side.
-    fn panels(&self, cols: Range<usize>) -> Panels {
+    fn panels(&self, format: Format, cols: Range<usize>) -> Panels {
         let blocks = self.depth / BLOCK;
-        Panels::new(Limits::STORED, cols.len(), self.depth, |col, number| {
+        Panels::new(format, cols.len(), self.depth, |col, number| {
             let block = (cols.start + col) * blocks + number;
             (self.integers(block), float(self.scales[block]))
         })
     }
 
-    fn integers(&self, block: usize) -> [i32; BLOCK] {
+    pub(super) fn integers(&self, block: usize) -> [i32; BLOCK] {
         let mut integers = [0; BLOCK];
         let words = BLOCK / self.kind.elements_per_word();
         let bytes = cast_slice::<u32, u8>(&self.words[block * words..][..words]);
@@ -51,7 +52,7 @@ impl Stored<'_> {
     }
 
     /// Products of one row with columns `cols`: what a decode step is made of.
-    pub(in crate::kernels) fn dots(&self, x: &Row, cols: Range<usize>, out: &mut [f32]) {
+    fn dots(&self, x: &Row, cols: Range<usize>, out: &mut [f32]) {
         let blocks = self.depth / BLOCK;
         let mut scales = vec![0.0; blocks];
         for (col, out) in cols.zip(out) {
@@ -80,29 +81,42 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
     let depth = weights.depth;
     let rows = x.len() / depth;
     let mut out = vec![0.0; rows * cols];
+    let offset = relaxed::offset(weights.kind);
     if rows <= FEW {
         for (x, out) in x.chunks_exact(depth).zip(out.chunks_exact_mut(cols)) {
-            let x = Row::new(x, weights.kind);
-            by_rows(out, 1, (1 << 20) / depth, |first, out| {
-                weights.dots(&x, first..first + out.len(), out);
-            });
+            let few = (1 << 20) / depth;
+            match offset {
+                None => {
+                    let x = Row::new(x, weights.kind);
+                    by_rows(out, 1, few, |first, out| {
+                        weights.dots(&x, first..first + out.len(), out);
+                    });
+                }
+                Some(offset) => {
+                    let x = relaxed::Row::new(x, weights.kind, offset);
+                    by_rows(out, 1, few, |first, out| {
+                        x.dots(weights, first..first + out.len(), out);
+                    });
+                }
+            }
         }
         return out;
     }
+    let format = offset.map_or(Format::STORED, Format::bytes);
     by_rows(&mut out, cols, 64, |first, out| {
         let rows = out.len() / cols;
-        let x = Rows::new(&x[first * depth..], rows, depth, depth, Limits::STORED);
+        let x = Rows::new(&x[first * depth..], rows, depth, depth, format);
         for first in (0..cols).step_by(WIDE) {
             let wide = WIDE.min(cols - first);
-            let panels = weights.panels(first..first + wide);
+            let panels = weights.panels(format, first..first + wide);
             add_product(&x, &panels, wide, &mut out[first..], cols);
         }
     });
     out
 }
 
-/// A single row as integers.
-pub(in crate::kernels) struct Row {
+/// A single row in 16 bits.
+struct Row {
     /// Blocks of four vectors: the even elements, then the odd ones, for 4-bit weights; else in order.
     integers: Vec<[[i16; 8]; 4]>,
     scales: Vec<f32>,
@@ -112,21 +126,18 @@ pub(in crate::kernels) struct Row {
 
 impl Row {
     /// Of a row to be multiplied with weights of this kind.
-    pub(in crate::kernels) fn new(values: &[f32], kind: QuantKind) -> Self {
+    fn new(values: &[f32], kind: QuantKind) -> Self {
         let mut row = Self {
             integers: Vec::new(),
             scales: Vec::new(),
             shifts: Vec::new(),
         };
         for block in values.as_chunks::<BLOCK>().0 {
-            let (integers, scale) = quantize(block, Limits::STORED.rows);
+            let (integers, scale) = quantize(block, Format::STORED.rows);
             row.scales.push(scale);
-            let place = |i: usize| match kind {
-                QuantKind::Q8 => i,
-                QuantKind::Q4 => i % 16 * 2 + i / 16,
-            };
-            row.integers
-                .push(from_fn(|v| from_fn(|i| integers[place(8 * v + i)] as i16)));
+            row.integers.push(from_fn(|v| {
+                from_fn(|i| integers[kind.unpacked(8 * v + i)] as i16)
+            }));
             row.shifts.push(-8 * integers.iter().sum::<i32>());
         }
         row

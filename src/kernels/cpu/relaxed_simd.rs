@@ -1,0 +1,352 @@
+//! The innermost loops of products, by relaxed SIMD.
+//!
+//! Not a module of the crate but a program of its own, without memory, data or stack, which `build.rs` compiles: engines that
+//! lack these instructions refuse any module that has them. `relaxed.rs` says what goes in and out.
+#![no_std]
+
+use core::arch::wasm32::*;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    unreachable()
+}
+
+/// Shifts include the bits of it: as floats, sums are so much too large.
+const BIAS: f32 = 12_582_912.0;
+
+/// How dot products of four bytes are summed up over a block, beginning at its shift.
+trait Dots {
+    fn begin(shift: v128) -> v128;
+    /// Adds the products of four bytes with those of each of four columns.
+    fn add(four: v128, columns: v128, sum: v128) -> v128;
+    /// The sums of four columns, shift included.
+    fn finish(sum: v128, shift: v128) -> v128;
+}
+
+/// In 32 bits: any bytes, where the processor has an instruction for it.
+struct Wide;
+
+impl Dots for Wide {
+    #[inline(always)]
+    fn begin(shift: v128) -> v128 {
+        shift
+    }
+
+    #[inline(always)]
+    fn add(four: v128, columns: v128, sum: v128) -> v128 {
+        i32x4_relaxed_dot_i8x16_i7x16_add(four, columns, sum)
+    }
+
+    #[inline(always)]
+    fn finish(sum: v128, _: v128) -> v128 {
+        sum
+    }
+}
+
+/// In 16 bits, pairs apart: 4-bit integers, anywhere.
+struct Narrow;
+
+impl Dots for Narrow {
+    #[inline(always)]
+    fn begin(_: v128) -> v128 {
+        i16x8_splat(0)
+    }
+
+    #[inline(always)]
+    fn add(four: v128, columns: v128, sum: v128) -> v128 {
+        i16x8_add(sum, i16x8_relaxed_dot_i8x16_i7x16(four, columns))
+    }
+
+    #[inline(always)]
+    fn finish(sum: v128, shift: v128) -> v128 {
+        i32x4_add(i32x4_extadd_pairwise_i16x8(sum), shift)
+    }
+}
+
+type Tile = [[v128; 2]; 4];
+
+/// Four depths, the `n`-th of a block, of four rows and eight columns.
+#[inline(always)]
+unsafe fn add_depths<D: Dots>(n: usize, rows: *const u32, columns: *const v128, block: &mut Tile) {
+    unsafe {
+        let eight = [
+            v128_load(columns.add(2 * n)),
+            v128_load(columns.add(2 * n + 1)),
+        ];
+        for (row, sums) in block.iter_mut().enumerate() {
+            let four = v128_load32_splat(rows.add(4 * n + row));
+            sums[0] = D::add(four, eight[0], sums[0]);
+            sums[1] = D::add(four, eight[1], sums[1]);
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a module takes numbers")]
+#[inline(always)]
+unsafe fn add_product<D: Dots>(
+    mut rows: *const u32,
+    mut scales: *const u32,
+    mut shifts: *const u32,
+    columns: *const v128,
+    factors: *const v128,
+    mut out: *mut f32,
+    stride: usize,
+    blocks: usize,
+    groups: usize,
+) {
+    unsafe {
+        for _ in 0..groups {
+            let mut sums = [[f32x4_splat(0.0); 2]; 4];
+            let (mut columns, mut factors) = (columns, factors);
+            for _ in 0..blocks {
+                let shift = [0, 1, 2, 3].map(|row| v128_load32_splat(shifts.add(row)));
+                let mut block = shift.map(|shift| [D::begin(shift); 2]);
+                // Written out: as a loop it is half as fast.
+                add_depths::<D>(0, rows, columns, &mut block);
+                add_depths::<D>(1, rows, columns, &mut block);
+                add_depths::<D>(2, rows, columns, &mut block);
+                add_depths::<D>(3, rows, columns, &mut block);
+                add_depths::<D>(4, rows, columns, &mut block);
+                add_depths::<D>(5, rows, columns, &mut block);
+                add_depths::<D>(6, rows, columns, &mut block);
+                add_depths::<D>(7, rows, columns, &mut block);
+                let eight = [v128_load(factors), v128_load(factors.add(1))];
+                for row in 0..4 {
+                    let scale = v128_load32_splat(scales.add(row));
+                    for half in 0..2 {
+                        let sum =
+                            f32x4_sub(D::finish(block[row][half], shift[row]), f32x4_splat(BIAS));
+                        let factor = f32x4_mul(eight[half], scale);
+                        sums[row][half] = f32x4_relaxed_madd(sum, factor, sums[row][half]);
+                    }
+                }
+                (rows, scales, shifts) = (rows.add(32), scales.add(4), shifts.add(4));
+                (columns, factors) = (columns.add(16), factors.add(2));
+            }
+            for four in sums {
+                for (half, sum) in four.into_iter().enumerate() {
+                    let to = out.add(4 * half) as *mut v128;
+                    v128_store(to, f32x4_add(v128_load(to), sum));
+                }
+                out = out.add(stride);
+            }
+        }
+    }
+}
+
+/// [`add_product`]s by one way of summing up, for the engine to call.
+macro_rules! export {
+    ($name:ident, $dots:ty) => {
+        /// Adds to `out`, 8 columns and 4 * `groups` rows that are `stride` apart, the products over `blocks` blocks.
+        ///
+        /// # Safety
+        /// `rows`: for each group, block and four depths four bytes of each row; `scales` and `shifts`: four for each group and
+        /// block; `columns`: for each block and four depths four bytes of each column; `factors`: eight for each block.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(
+            rows: *const u32,
+            scales: *const u32,
+            shifts: *const u32,
+            columns: *const v128,
+            factors: *const v128,
+            out: *mut f32,
+            stride: usize,
+            blocks: usize,
+            groups: usize,
+        ) {
+            unsafe {
+                add_product::<$dots>(
+                    rows, scales, shifts, columns, factors, out, stride, blocks, groups,
+                )
+            }
+        }
+    };
+}
+
+export!(wide, Wide);
+export!(narrow, Narrow);
+
+/// f16 in the low half of each lane as f32, for finite values.
+#[inline(always)]
+fn widened(halves: v128) -> v128 {
+    let size = i32x4_shl(v128_and(halves, i32x4_splat(0x7fff)), 13);
+    let size = f32x4_mul(size, f32x4_splat(f32::from_bits((127 + 112) << 23)));
+    v128_or(size, i32x4_shl(v128_and(halves, i32x4_splat(0x8000)), 16))
+}
+
+/// Weights of a block of 32 as bytes in two vectors, in the order of a row's.
+trait Stored {
+    /// Vectors of a block.
+    const VECTORS: usize;
+    unsafe fn block(at: *const v128, sign: v128) -> [v128; 2];
+}
+
+struct Q8;
+
+impl Stored for Q8 {
+    const VECTORS: usize = 2;
+
+    #[inline(always)]
+    unsafe fn block(at: *const v128, sign: v128) -> [v128; 2] {
+        unsafe { [v128_load(at), v128_load(at.add(1))].map(|bytes| v128_xor(bytes, sign)) }
+    }
+}
+
+struct Q4;
+
+impl Stored for Q4 {
+    const VECTORS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn block(at: *const v128, _: v128) -> [v128; 2] {
+        let bytes = unsafe { v128_load(at) };
+        [v128_and(bytes, u8x16_splat(15)), u8x16_shr(bytes, 4)]
+    }
+}
+
+/// One block of a row times one of a column.
+#[inline(always)]
+unsafe fn dot<W: Stored>(
+    row: *const v128,
+    shift: *const u32,
+    words: *const v128,
+    sign: v128,
+) -> v128 {
+    unsafe {
+        let [low, high] = W::block(words, sign);
+        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(v128_load(row), low, v128_load32_zero(shift));
+        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(v128_load(row.add(1)), high, sum);
+        f32x4_convert_i32x4(sum)
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a module takes numbers")]
+#[inline(always)]
+unsafe fn dots<W: Stored>(
+    row: *const v128,
+    scales: *const f32,
+    shifts: *const u32,
+    mut words: *const v128,
+    mut factors: *const u16,
+    sign: u8,
+    out: *mut f32,
+    blocks: usize,
+    cols: usize,
+) {
+    unsafe {
+        let sign = u8x16_splat(sign);
+        for col in 0..cols {
+            let mut sums = [f32x4_splat(0.0); 2];
+            let mut first = 0;
+            while first + 4 <= blocks {
+                let halves =
+                    u32x4_extend_low_u16x8(v128_load64_zero(factors.add(first) as *const u64));
+                let scale = f32x4_mul(widened(halves), v128_load(scales.add(first) as *const v128));
+                let scale = [
+                    i32x4_shuffle::<0, 0, 0, 0>(scale, scale),
+                    i32x4_shuffle::<1, 1, 1, 1>(scale, scale),
+                    i32x4_shuffle::<2, 2, 2, 2>(scale, scale),
+                    i32x4_shuffle::<3, 3, 3, 3>(scale, scale),
+                ];
+                for (n, scale) in scale.into_iter().enumerate() {
+                    let block = first + n;
+                    let at = words.add(block * W::VECTORS);
+                    let sum = dot::<W>(row.add(2 * block), shifts.add(block), at, sign);
+                    sums[n % 2] = f32x4_relaxed_madd(sum, scale, sums[n % 2]);
+                }
+                first += 4;
+            }
+            for block in first..blocks {
+                let at = words.add(block * W::VECTORS);
+                let sum = dot::<W>(row.add(2 * block), shifts.add(block), at, sign);
+                let scale = widened(i32x4_splat(i32::from(*factors.add(block))));
+                let scale = f32x4_mul(scale, f32x4_splat(*scales.add(block)));
+                sums[0] = f32x4_relaxed_madd(sum, scale, sums[0]);
+            }
+            let sum = f32x4_add(sums[0], sums[1]);
+            let sum = f32x4_add(sum, i32x4_shuffle::<2, 3, 0, 1>(sum, sum));
+            let sum = f32x4_add(sum, i32x4_shuffle::<1, 0, 3, 2>(sum, sum));
+            *out.add(col) = f32x4_extract_lane::<0>(sum);
+            words = words.add(blocks * W::VECTORS);
+            factors = factors.add(blocks);
+        }
+    }
+}
+
+/// [`dots`] with weights of one kind, for the engine to call.
+macro_rules! export_dots {
+    ($name:ident, $stored:ty) => {
+        /// The products of a row with `cols` columns as they are stored, over `blocks` blocks.
+        ///
+        /// # Safety
+        /// `row`: 32 bytes for each block, in the order of [`Stored::block`]; `scales` and `shifts`: one for each; `words` and
+        /// `factors`: the weights; `sign`: what turns 8-bit weights into what the processor takes.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(
+            row: *const v128,
+            scales: *const f32,
+            shifts: *const u32,
+            words: *const v128,
+            factors: *const u16,
+            sign: u8,
+            out: *mut f32,
+            blocks: usize,
+            cols: usize,
+        ) {
+            unsafe {
+                dots::<$stored>(row, scales, shifts, words, factors, sign, out, blocks, cols);
+            }
+        }
+    };
+}
+
+export_dots!(q8, Q8);
+export_dots!(q4, Q4);
+
+/// The products of `groups` groups of four rows with eight columns, over `depth`, to `out`, its rows `stride` apart.
+///
+/// # Safety
+/// `rows`: for each group and depth four values; `columns`: for each depth eight.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn floats(
+    mut rows: *const u32,
+    columns: *const v128,
+    mut out: *mut f32,
+    stride: usize,
+    depth: usize,
+    groups: usize,
+) {
+    unsafe {
+        for _ in 0..groups {
+            let mut sums = [[f32x4_splat(0.0); 2]; 4];
+            let mut columns = columns;
+            for _ in 0..depth {
+                let eight = [v128_load(columns), v128_load(columns.add(1))];
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let value = v128_load32_splat(rows.add(row));
+                    sums[0] = f32x4_relaxed_madd(value, eight[0], sums[0]);
+                    sums[1] = f32x4_relaxed_madd(value, eight[1], sums[1]);
+                }
+                (rows, columns) = (rows.add(4), columns.add(2));
+            }
+            for four in sums {
+                v128_store(out as *mut v128, four[0]);
+                v128_store(out.add(4) as *mut v128, four[1]);
+                out = out.add(stride);
+            }
+        }
+    }
+}
+
+/// Leaves at the third vector of `at` the dot products of the first two, whose second may have bytes above 127.
+///
+/// # Safety
+/// `at` is three vectors.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn probe(at: *mut v128) {
+    unsafe {
+        let (left, right) = (v128_load(at), v128_load(at.add(1)));
+        let sums = i32x4_relaxed_dot_i8x16_i7x16_add(left, right, i32x4_splat(0));
+        v128_store(at.add(2), sums);
+    }
+}
