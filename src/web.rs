@@ -293,7 +293,7 @@ impl WireLoad {
 }
 
 /// Data bytes of a shard that a page keeps: small, since it is in memory as a whole.
-const SHARD: usize = 16 << 20;
+const SHARD: usize = 8 << 20;
 
 async fn open(files: &Files) -> Result<Checkpoint> {
     let (source, gguf) = (Source::Script(files.read()), files.gguf());

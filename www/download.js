@@ -41,6 +41,7 @@ export class Download {
   /** @type {Map<string, Promise<Open | null>>} */ #files = new Map();
   /** @type {Map<string, Promise<Uint8Array<ArrayBuffer>>>} chunks on their way */ #flying = new Map();
   /** @type {[Open, number][]} chunks to come, in the engine's order */ #queue = [];
+  /** @type {Uint8Array<ArrayBuffer>[]} chunks that are done with, for others: a browser takes its time to free what is forgotten */ #spare = [];
   #planned = false;
   /** Whether the server has shown that it has byte ranges: until then one request has to do. */ #ranges = false;
   #done = 0;
@@ -198,7 +199,7 @@ export class Download {
       bytes.set(chunk.subarray(from - index * CHUNK, to - index * CHUNK), from - start);
       const left = (open.left.get(index) ?? 0) - (to - from);
       open.left.set(index, left);
-      if (left <= 0) open.held.delete(index);
+      if (left <= 0 && open.held.delete(index) && chunk.length === CHUNK) this.#spare.push(chunk);
       this.#pump();
     }
     return bytes;
@@ -233,7 +234,8 @@ export class Download {
 
   /** @param {Open} open @param {number} index @returns {Promise<Uint8Array<ArrayBuffer>>} */
   async #obtain(open, index) {
-    const chunk = { bytes: new Uint8Array(chunkLength(open, index)), have: 0 };
+    const length = chunkLength(open, index);
+    const chunk = { bytes: (length === CHUNK && this.#spare.pop()) || new Uint8Array(length), have: 0 };
     if (await this.#recall(open, index, chunk)) {
       open.counted.add(index);
       return chunk.bytes;
