@@ -7,6 +7,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { brotliCompressSync } from "node:zlib";
 import { launch, visit } from "./e2e/browser.js";
 import { pages } from "./e2e/pdf.js";
+import { png } from "./e2e/png.js";
 import { serve } from "./e2e/server.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -18,11 +19,12 @@ const ms = (/** @type {number} */ value) => (value < 1000 ? `${value.toFixed(0)}
  * Opens the demo page in a browser of its own.
  * @param {Parameters<typeof serve>[0]} options
  * @param {(page: Page, server: Awaited<ReturnType<typeof serve>>, profile: string) => Promise<void>} body
+ * @param {RegExp} [expected] errors on the console
  */
-async function onPage(options, body) {
+async function onPage(options, body, expected) {
   const [browser, server] = await Promise.all([launch(), serve(options)]);
   try {
-    await visit(browser.context, "about:blank", (page) => body(page, server, browser.profile));
+    await visit(browser.context, "about:blank", (page) => body(page, server, browser.profile), { expected });
   } finally {
     await browser.close();
     await server.close();
@@ -188,24 +190,28 @@ async function input(tell) {
       Object.assign(globalThis, { durations });
     });
     const part = (/** @type {string} */ name) => page.locator(`page-lens [part=${name}]`);
-    await part("field").fill("Tell me everything.");
-    await part("field").press("Enter");
-    await part("stop").waitFor();
+    await page.locator("page-lens input[type=file][multiple][accept]").setInputFiles({ name: "a.png", mimeType: "image/png", buffer: png(600, 300) });
+    await page.getByRole("button", { name: /Remove a.png/ }).waitFor();
+    const streaming = page.locator("page-lens button.stop");
     const before = await page.evaluate(() => Reflect.get(performance, "interactionCount"));
-    let words = 0;
-    while (await part("stop").isVisible() && words < 60) {
-      await part("field").press("a");
-      if (words++ % 6 === 0) {
+    for (let inputs = 0; inputs < 80; ) {
+      await part("field").fill("Tell me everything.");
+      await part("field").press("Enter");
+      await streaming.waitFor();
+      for (; (await streaming.count()) > 0 && inputs < 80; inputs++) {
+        await part("field").press("a");
+        if (inputs % 6 > 0) continue;
         await part("menu").click();
         await page.keyboard.press("Escape");
       }
+      await streaming.waitFor({ state: "detached" });
     }
     await page.waitForTimeout(500);
     const { durations, count } = await page.evaluate(() => ({ durations: [...Reflect.get(globalThis, "durations").values()], count: Reflect.get(performance, "interactionCount") }));
     const sorted = durations.sort((a, b) => b - a); // those of less than 16 ms are not among them
     const p95 = sorted[Math.floor(0.05 * (count - before))] ?? 16;
-    tell(`of ${count - before} inputs while an answer streams, 95 % are shown within`, "200 ms", ms(p95), p95 <= 200 && count - before >= 30);
-  });
+    tell(`of ${count - before} inputs while an answer streams, 95 % are shown within`, "200 ms", ms(p95), p95 <= 200);
+  }, /Failed to load resource/); // files that a checkpoint need not have
 }
 
 /** What the pages of a browser hold in memory, in bytes: Linux tells. @param {string} profile of the browser */
