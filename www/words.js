@@ -473,8 +473,9 @@ export function wordsOf(language) {
  */
 export class Voice {
   /** @type {Language} */ #language = "en";
-  /** @type {Map<WeakRef<Element>, Map<string, Say>>} */ #nodes = new Map();
-  /** @type {WeakMap<Element, Map<string, Say>>} */ #known = new WeakMap();
+  /** @type {Set<WeakRef<Element>>} */ #nodes = new Set();
+  /** @type {WeakMap<Element, Map<string, Say>>} what is said may hold the node itself: nothing else may hold that */ #known = new WeakMap();
+  /** @type {FinalizationRegistry<WeakRef<Element>>} */ #gone = new FinalizationRegistry((reference) => this.#nodes.delete(reference));
 
   get words() {
     return wordsOf(this.#language);
@@ -486,10 +487,9 @@ export class Voice {
 
   set language(language) {
     this.#language = language;
-    for (const [reference, says] of this.#nodes) {
+    for (const reference of this.#nodes) {
       const node = reference.deref();
-      if (node === undefined) this.#nodes.delete(reference);
-      else for (const [where, say] of says) this.#write(node, where, say);
+      for (const [where, say] of (node && this.#known.get(node)) ?? []) this.#write(/** @type {Element} */ (node), where, say);
     }
   }
 
@@ -505,7 +505,9 @@ export class Voice {
     if (says === undefined) {
       says = new Map();
       this.#known.set(node, says);
-      this.#nodes.set(new WeakRef(node), says);
+      const reference = new WeakRef(node);
+      this.#nodes.add(reference);
+      this.#gone.register(node, reference);
     }
     says.set(where, say);
     this.#write(node, where, say);
