@@ -1,16 +1,22 @@
-"""Writes the rivals' models: InternVL2.5-1B's encoder and decoder with noise for weights, as ONNX, in f32 and in 8 bits.
+"""Writes the rivals' models: InternVL2.5-1B's encoder and decoder with noise for weights.
 
-    python tests/peers/models.py OUT [--layers 24]
+    python tests/peers/models.py OUT [--layers 24] [cpu] [webgpu] [gguf]
 
-Needs torch, onnx, onnxscript and onnxruntime. The graphs are what a careful user would export: fused attention where the
-exporter finds it, weights quantized by onnxruntime's own dynamic quantizer, which is its fastest kind on a CPU.
+Needs torch, onnx, onnxscript, onnxruntime and gguf. The graphs are what a careful user would export: fused attention where the
+exporter finds it, weights quantized by onnxruntime's own tools. `cpu`: in 8 bits by its dynamic quantizer, its fastest kind
+there. `webgpu`: in f32, and in blocks of 8 and of 4 bits, cut to what a software adapter gets done: one layer of the encoder,
+two of the decoder, which is handed its embeddings. `gguf`: the decoder as llama.cpp has it.
 """
 
 import argparse
 from pathlib import Path
 
+import gguf
+import numpy as np
+import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from torch import nn
 from torch.nn.functional import gelu, scaled_dot_product_attention, silu
 
@@ -78,11 +84,11 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """ids [1, T] and the cache -> logits after the last, [1, V], and the cache."""
+    """ids [1, T], or where it does not embed [1, T, C], and the cache -> logits after the last, [1, 1, V], and the cache."""
 
-    def __init__(self, layers: int, vocabulary: int = 151674, width: int = 896):
+    def __init__(self, layers: int, embeds: bool, vocabulary: int = 151674, width: int = 896):
         super().__init__()
-        self.embed = nn.Embedding(vocabulary, width)
+        self.embed = nn.Embedding(vocabulary, width) if embeds else nn.Identity()
         self.layers = nn.ModuleList(DecoderLayer(width) for _ in range(layers))
         self.norm, self.head = nn.RMSNorm(width, 1e-6), nn.Linear(width, vocabulary, bias=False)
         self.register_buffer("frequencies", 1e6 ** -(torch.arange(0, 64, 2) / 64))
@@ -99,41 +105,126 @@ class Decoder(nn.Module):
             x, k, v = layer(x, cos, sin, mask, keys[i], values[i])
             all_k.append(k)
             all_v.append(v)
-        return self.head(self.norm(x[:, -1])), torch.stack(all_k), torch.stack(all_v)
+        return self.head(self.norm(x[:, -1:])), torch.stack(all_k), torch.stack(all_v)
 
 
-def write(model: nn.Module, inputs: tuple, names: dict, shapes: tuple, path: Path) -> None:
-    """In f32 and in 8 bits."""
+def export(model: nn.Module, inputs: tuple, names: dict, shapes: tuple, path: Path) -> None:
+    """In f32."""
     model = model.eval().requires_grad_(False)
     torch.onnx.export(
         model, inputs, str(path), input_names=names["in"], output_names=names["out"], dynamic_shapes=shapes, dynamo=True, external_data=True
     )  # fmt: skip
+
+
+def export_encoder(layers: int, path: Path) -> None:
+    tiles = {0: torch.export.Dim("tiles", min=1, max=41)}
+    export(Encoder(layers), (torch.randn(2, 3, 448, 448),), {"in": ["pixel_values"], "out": ["tokens"]}, (tiles,), path)
+
+
+def export_decoder(layers: int, embeds: bool, path: Path) -> None:
+    new, past = torch.export.Dim("new", min=1, max=8192), torch.export.Dim("past", min=1, max=8192)
+    cache = torch.randn(layers, 1, 2, 3, 64)
+    first = torch.ones(1, 5, dtype=torch.long) if embeds else torch.randn(1, 5, 896)
+    export(
+        Decoder(layers, embeds), (first, cache, cache.clone()),
+        {"in": ["ids", "keys", "values"], "out": ["logits", "new_keys", "new_values"]}, ({1: new}, {3: past}, {3: past}), path,
+    )  # fmt: skip
+
+
+def to_int8(path: Path) -> None:
+    """OUT/x.onnx becomes OUT/x-int8.onnx."""
     small = path.with_name(path.stem + "-int8.onnx")
     quantize_dynamic(str(path), str(small), weight_type=QuantType.QInt8, extra_options={"MatMulConstBOnly": True})
+    remove(path)
+
+
+def to_blocks(path: Path) -> None:
+    """OUT/x.onnx becomes OUT/x-f32.onnx, and x-q8.onnx and x-q4.onnx, whose products may round their other side to 8 bits too."""
+    onnx.save(onnx.load(path), path.with_name(path.stem + "-f32.onnx"))
+    for bits in (8, 4):
+        quantizer = MatMulNBitsQuantizer(str(path), bits=bits, block_size=32, is_symmetric=True, accuracy_level=4)
+        quantizer.process()
+        quantizer.model.save_model_to_file(str(path.with_name(f"{path.stem}-q{bits}.onnx")))
+    remove(path)
+
+
+def remove(path: Path) -> None:
+    """An exported model and its weights."""
     for part in path.parent.glob(path.name + "*"):
         part.unlink()
+
+
+def write_gguf(layers: int, kind: gguf.GGMLQuantizationType, path: Path, vocabulary: int = 151674, width: int = 896) -> None:
+    """Qwen2.5-0.5B's sizes, with tokens that mean nothing."""
+    heads, kv_heads, size, hidden = 14, 2, 64, 4864
+    file = gguf.GGUFWriter(path, "qwen2")
+    file.add_context_length(32768)
+    file.add_embedding_length(width)
+    file.add_block_count(layers)
+    file.add_feed_forward_length(hidden)
+    file.add_head_count(heads)
+    file.add_head_count_kv(kv_heads)
+    file.add_rope_freq_base(1e6)
+    file.add_layer_norm_rms_eps(1e-6)
+    file.add_tokenizer_model("gpt2")
+    file.add_tokenizer_pre("qwen2")
+    file.add_token_list(["\u010a", "a", "b", "ab", *(f"<{i}>" for i in range(4, vocabulary))])  # the first is a new line
+    file.add_token_merges(["a b"])
+    noise = np.random.default_rng(0)
+
+    def matrix(name: str, rows: int, columns: int) -> None:
+        block, bytes_of_block = gguf.GGML_QUANT_SIZES[kind]
+        blocks = noise.integers(0, 256, (rows * columns // block, bytes_of_block), np.uint8)
+        blocks[:, :2] = np.frombuffer(np.float16(0.001).tobytes(), np.uint8)  # the scale
+        file.add_tensor(f"{name}.weight", blocks.reshape(rows, -1), raw_dtype=kind)
+
+    def vector(name: str, length: int) -> None:
+        file.add_tensor(name, np.ones(length, np.float32))
+
+    matrix("token_embd", vocabulary, width)
+    matrix("output", vocabulary, width)
+    vector("output_norm.weight", width)
+    for layer in (f"blk.{i}" for i in range(layers)):
+        for name, rows in (("q", heads * size), ("k", kv_heads * size), ("v", kv_heads * size)):
+            matrix(f"{layer}.attn_{name}", rows, width)
+            vector(f"{layer}.attn_{name}.bias", rows)
+        matrix(f"{layer}.attn_output", width, width)
+        matrix(f"{layer}.ffn_gate", hidden, width)
+        matrix(f"{layer}.ffn_up", hidden, width)
+        matrix(f"{layer}.ffn_down", width, hidden)
+        vector(f"{layer}.attn_norm.weight", width)
+        vector(f"{layer}.ffn_norm.weight", width)
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.write_tensors_to_file()
+    file.close()
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="cpu, webgpu or gguf; all if nothing is said")
     parser.add_argument("--layers", type=int, default=24)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_intermixed_args()
+    out, layers, kinds = options.out, options.layers, options.kinds or ["cpu", "webgpu", "gguf"]
+    if not set(kinds) <= {"cpu", "webgpu", "gguf"}:
+        parser.error("the kinds are cpu, webgpu and gguf")
+    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    tiles = {0: torch.export.Dim("tiles", min=1, max=41)}
-    write(
-        Encoder(options.layers), (torch.randn(2, 3, 448, 448),), {"in": ["pixel_values"], "out": ["tokens"]}, (tiles,),
-        options.out / "encoder.onnx",
-    )  # fmt: skip
-    new, past = torch.export.Dim("new", min=1, max=8192), torch.export.Dim("past", min=1, max=8192)
-    cache = torch.randn(options.layers, 1, 2, 3, 64)
-    write(
-        Decoder(options.layers), (torch.ones(1, 5, dtype=torch.long), cache, cache.clone()),
-        {"in": ["ids", "keys", "values"], "out": ["logits", "new_keys", "new_values"]}, ({1: new}, {3: past}, {3: past}),
-        options.out / "decoder.onnx",
-    )  # fmt: skip
+    if "cpu" in kinds:
+        export_encoder(layers, out / "encoder.onnx")
+        to_int8(out / "encoder.onnx")
+        export_decoder(layers, True, out / "decoder.onnx")
+        to_int8(out / "decoder.onnx")
+    if "webgpu" in kinds:
+        export_encoder(1, out / "encoder-1.onnx")
+        export_decoder(2, False, out / "decoder-2.onnx")
+        to_blocks(out / "encoder-1.onnx")
+        to_blocks(out / "decoder-2.onnx")
+    if "gguf" in kinds:
+        for kind in (gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.Q4_0):
+            write_gguf(layers, kind, out / f"decoder-{kind.name}.gguf")
 
 
 if __name__ == "__main__":
