@@ -49,8 +49,9 @@ async function shell(tell) {
     await page.goto(server.url);
     await page.evaluate(() => Reflect.get(globalThis, "ready"));
     const { metrics } = await session.send("Performance.getMetrics");
-    const own = 4000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Infinity);
-    tell("its main thread is busy until then, processor's own time, 4 times", "1.5 s", ms(own), own <= 1500);
+    // The browser slows a thread down by letting it spin: that is in its time.
+    const own = 1000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Infinity);
+    tell("its main thread is busy until then, thread's own time", "1.5 s", ms(own), own <= 1500);
     await page.waitForTimeout(6000); // the service worker fetches, too
     const interactive = await page.evaluate(async () => Math.max(await Reflect.get(globalThis, "ready"), Reflect.get(globalThis, "busy").until));
     tell("the page can be used, processor 4 times slower", "1.5 s", ms(interactive), interactive <= 1500);
@@ -166,8 +167,10 @@ async function tasks(tell) {
     await traced;
     const threads = events.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
     const tasksOf = (/** @type {any} */ thread) => events.filter(({ name, pid, tid }) => /RunTask$/.test(name) && pid === thread.pid && tid === thread.tid);
+    const tools = events.filter(({ args }) => args?.chrome_mojo_event_info?.mojo_interface_tag === "blink.mojom.DevToolsSession"); // what measures
+    const measures = (/** @type {any} */ task) => tools.some(({ pid, tid, ts }) => pid === task.pid && tid === task.tid && ts >= task.ts && ts <= task.ts + task.dur);
     const run = threads.map(tasksOf).reduce((most, tasks) => (tasks.length > most.length ? tasks : most), []);
-    const longest = run.sort((a, b) => b.tdur - a.tdur).slice(0, 5);
+    const longest = run.filter((task) => !measures(task)).sort((a, b) => b.tdur - a.tdur).slice(0, 5);
     tell(`the longest of ${run.length} tasks of the main thread, processor's own time`, "50 ms", longest.map(({ tdur }) => `${(tdur / 1000).toFixed(0)}`).join(", ") + " ms", (longest[0]?.tdur ?? Infinity) <= 50_000);
   });
 }
