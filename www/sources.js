@@ -58,7 +58,7 @@ export function place(model, host = HOST) {
   const [, id = "", revision = "main", file] = page ?? /^([^/@.][^/@]*\/[^/@]+)(?:@(.+?))?(?:\/([^/]+\.gguf))?$/.exec(address) ?? [];
   if (id !== "" && !address.startsWith("/")) {
     if (![...id.split("/"), ...revision.split("/")].every((segment) => PLAIN.test(segment))) throw wrong(`“${model}” names no repository: owner/name, and a branch, tag or commit after @.`);
-    return { kind: "repository", host: base, id, revision, ...(file && { gguf: { model: file, mmproj } }) };
+    return { kind: "repository", host: base, id, revision, ...(file && { gguf: { model: decodeURIComponent(file), mmproj } }) };
   }
   const url = new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
   const [, folder, name] = /^(.*\/)([^/]+\.gguf)$/.exec(url.pathname) ?? [];

@@ -19,6 +19,7 @@ test("a model is named in one of four ways, and its name in the cache names it a
     ["a/b@v1", { kind: "repository", host, id: "a/b", revision: "v1" }],
     [`${host}/a/b/tree/v1`, { kind: "repository", host, id: "a/b", revision: "v1" }],
     ["a/b@v1/m-Q8_0.gguf", { kind: "repository", host, id: "a/b", revision: "v1", gguf: { model: "m-Q8_0.gguf", mmproj: undefined } }],
+    ["a/b/m%20n.gguf", { kind: "repository", host, id: "a/b", revision: "main", gguf: { model: "m n.gguf", mmproj: undefined } }],
     [`${host}/a/b/blob/main/m.gguf`, { kind: "repository", host, id: "a/b", revision: "main", gguf: { model: "m.gguf", mmproj: undefined } }],
     ["https://x.org/y/", { kind: "url", url: "https://x.org/y/" }],
     ["https://x.org/y/m%20n.gguf#mmproj=p.gguf", { kind: "url", url: "https://x.org/y/", gguf: { model: "m n.gguf", mmproj: "p.gguf" } }],
