@@ -275,8 +275,9 @@ mod processor {
         fn probe(this: &Module, at: *mut u8);
 
         #[wasm_bindgen(method)]
-        fn wide(
+        fn add(
             this: &Module,
+            narrow: bool,
             rows: *const [i32; ROWS],
             scales: *const [f32; ROWS],
             shifts: *const [i32; ROWS],
@@ -288,25 +289,6 @@ mod processor {
             groups: usize,
         );
 
-        #[wasm_bindgen(method)]
-        fn narrow(
-            this: &Module,
-            rows: *const [i32; ROWS],
-            scales: *const [f32; ROWS],
-            shifts: *const [i32; ROWS],
-            columns: *const [i32; COLS],
-            factors: *const [f32; COLS],
-            out: *mut f32,
-            stride: usize,
-            blocks: usize,
-            groups: usize,
-        );
-    }
-
-    const LOADED: &str = "what is asked for is there";
-
-    #[wasm_bindgen]
-    extern "C" {
         #[wasm_bindgen(method)]
         fn floats(
             this: &Module,
@@ -319,22 +301,9 @@ mod processor {
         );
 
         #[wasm_bindgen(method)]
-        fn q8(
+        fn dots(
             this: &Module,
-            row: *const [i8; BLOCK],
-            scales: *const f32,
-            shifts: *const i32,
-            words: *const u32,
-            factors: *const f16,
-            sign: u8,
-            out: *mut f32,
-            blocks: usize,
-            cols: usize,
-        );
-
-        #[wasm_bindgen(method)]
-        fn q4(
-            this: &Module,
+            nibbles: bool,
             row: *const [i8; BLOCK],
             scales: *const f32,
             shifts: *const i32,
@@ -346,6 +315,8 @@ mod processor {
             cols: usize,
         );
     }
+
+    const LOADED: &str = "what is asked for is there";
 
     thread_local!(static PROCESSOR: Option<(Module, Right)> = load());
 
@@ -393,12 +364,8 @@ mod processor {
     ) {
         PROCESSOR.with(|processor| {
             let (module, right) = processor.as_ref().expect(LOADED);
-            let add = match choice(*right) {
-                Integers::Nibbles => Module::narrow,
-                _ => Module::wide,
-            };
-            add(
-                module,
+            module.add(
+                choice(*right) == Integers::Nibbles,
                 rows.words.as_ptr(),
                 rows.scales.as_ptr(),
                 shifts.as_ptr(),
@@ -429,12 +396,8 @@ mod processor {
     pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) {
         PROCESSOR.with(|processor| {
             let (module, _) = processor.as_ref().expect(LOADED);
-            let dots = match weights.kind {
-                QuantKind::Q8 => Module::q8,
-                QuantKind::Q4 => Module::q4,
-            };
-            dots(
-                module,
+            module.dots(
+                weights.kind == QuantKind::Q4,
                 row.integers.as_ptr(),
                 row.scales.as_ptr(),
                 row.shifts.as_ptr(),

@@ -134,37 +134,34 @@ unsafe fn add_product<D: Dots>(
     }
 }
 
-/// [`add_product`]s by one way of summing up, for the engine to call.
-macro_rules! export {
-    ($name:ident, $dots:ty) => {
-        /// Adds to `out`, 8 columns and 4 * `groups` rows that are `stride` apart, the products over `blocks` blocks.
-        ///
-        /// # Safety
-        /// `rows`: for each group, block and four depths four bytes of each row; `scales` and `shifts`: four for each group and
-        /// block; `columns`: for each block and four depths four bytes of each column; `factors`: eight for each block.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
-            rows: *const u32,
-            scales: *const u32,
-            shifts: *const u32,
-            columns: *const v128,
-            factors: *const v128,
-            out: *mut f32,
-            stride: usize,
-            blocks: usize,
-            groups: usize,
-        ) {
-            unsafe {
-                add_product::<$dots>(
-                    rows, scales, shifts, columns, factors, out, stride, blocks, groups,
-                )
-            }
-        }
+/// Adds to `out`, 8 columns and 4 * `groups` rows that are `stride` apart, the products over `blocks` blocks.
+///
+/// # Safety
+/// `rows`: for each group, block and four depths four bytes of each row; `scales` and `shifts`: four for each group and
+/// block; `columns`: for each block and four depths four bytes of each column; `factors`: eight for each block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn add(
+    narrow: bool,
+    rows: *const u32,
+    scales: *const u32,
+    shifts: *const u32,
+    columns: *const v128,
+    factors: *const v128,
+    out: *mut f32,
+    stride: usize,
+    blocks: usize,
+    groups: usize,
+) {
+    let add = match narrow {
+        false => add_product::<Wide>,
+        true => add_product::<Narrow>,
     };
+    unsafe {
+        add(
+            rows, scales, shifts, columns, factors, out, stride, blocks, groups,
+        );
+    }
 }
-
-export!(wide, Wide);
-export!(narrow, Narrow);
 
 /// f16 in the low half of each lane as f32, for finite values.
 #[inline(always)]
@@ -222,7 +219,7 @@ unsafe fn dot<W: Stored>(
 
 #[expect(clippy::too_many_arguments, reason = "a module takes numbers")]
 #[inline(always)]
-unsafe fn dots<W: Stored>(
+unsafe fn dots_of<W: Stored>(
     row: *const v128,
     scales: *const f32,
     shifts: *const u32,
@@ -273,35 +270,32 @@ unsafe fn dots<W: Stored>(
     }
 }
 
-/// [`dots`] with weights of one kind, for the engine to call.
-macro_rules! export_dots {
-    ($name:ident, $stored:ty) => {
-        /// The products of a row with `cols` columns as they are stored, over `blocks` blocks.
-        ///
-        /// # Safety
-        /// `row`: 32 bytes for each block, in the order of [`Stored::block`]; `scales` and `shifts`: one for each; `words` and
-        /// `factors`: the weights; `sign`: what turns 8-bit weights into what the processor takes.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
-            row: *const v128,
-            scales: *const f32,
-            shifts: *const u32,
-            words: *const v128,
-            factors: *const u16,
-            sign: u8,
-            out: *mut f32,
-            blocks: usize,
-            cols: usize,
-        ) {
-            unsafe {
-                dots::<$stored>(row, scales, shifts, words, factors, sign, out, blocks, cols);
-            }
-        }
+/// The products of a row with `cols` columns as they are stored, in nibbles or in bytes, over `blocks` blocks.
+///
+/// # Safety
+/// `row`: 32 bytes for each block, in the order of [`Stored::block`]; `scales` and `shifts`: one for each; `words` and
+/// `factors`: the weights; `sign`: what turns 8-bit weights into what the processor takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dots(
+    nibbles: bool,
+    row: *const v128,
+    scales: *const f32,
+    shifts: *const u32,
+    words: *const v128,
+    factors: *const u16,
+    sign: u8,
+    out: *mut f32,
+    blocks: usize,
+    cols: usize,
+) {
+    let dots = match nibbles {
+        false => dots_of::<Q8>,
+        true => dots_of::<Q4>,
     };
+    unsafe {
+        dots(row, scales, shifts, words, factors, sign, out, blocks, cols);
+    }
 }
-
-export_dots!(q8, Q8);
-export_dots!(q4, Q4);
 
 /// The products of `groups` groups of four rows with eight columns, over `depth`, to `out`, its rows `stride` apart.
 ///
