@@ -4,6 +4,7 @@ import { Entry, folderName, lockName } from "./cache.js";
 import { Download } from "./download.js";
 import { PageLensError } from "./error.js";
 import { openSource } from "./sources.js";
+import { within } from "./within.js";
 
 /** @typedef {import("./sources.js").Place} Place */
 /** @typedef {import("./download.js").Plan} Plan */
@@ -200,7 +201,7 @@ async function done(entry) {
 
 /** Refuses what the site's storage cannot take. @param {Download} download @param {number} needed */
 async function room(download, needed) {
-  const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
+  const { quota = Infinity, usage = 0 } = await within(navigator.storage.estimate(), {});
   if (needed <= quota - usage) return;
   const megabytes = (/** @type {number} */ bytes) => `${Math.ceil(bytes / 1e6)} MB`;
   throw (download.failure = new PageLensError("storage-full", `Keeping this model needs ${megabytes(needed)} of this site’s storage, ${megabytes(Math.max(0, quota - usage))} are free: delete other models, or load this one without keeping it (cache: false).`));

@@ -4,6 +4,7 @@ import { deleteModel, listModels, modelBytes, weighModel } from "./pagelens.js";
 import { choices, hostOf } from "./choices.js";
 import { roomHere } from "./room.js";
 import { nameOf } from "./sources.js";
+import { within } from "./within.js";
 import { h, icon } from "./dom.js";
 
 /** @typedef {import("./words.js").Voice} Voice */
@@ -54,12 +55,15 @@ export class ModelsView {
     this.#name.oninput = () => this.#found.replaceChildren();
   }
 
-  /** Opens the list. */
+  /** Opens the list; it is drawn by then unless the browser takes its time to tell what is kept here. */
   async open() {
     this.#found.replaceChildren();
-    await this.#show();
+    this.#list.replaceChildren();
+    const drawn = this.#show();
+    await within(drawn, undefined, 300);
     this.node.showModal();
     this.#close.focus();
+    await drawn;
   }
 
   /** @param {HTMLInputElement} input @param {Say} say */
@@ -83,7 +87,7 @@ export class ModelsView {
   /** Draws everything anew. */
   async #show() {
     const { own, used, device } = this.#actions.state();
-    const [ownBytes, kept, room, storage] = await Promise.all([own === null ? null : modelBytes(own), listModels(), roomHere(device), navigator.storage?.estimate?.().catch(() => null) ?? null]);
+    const [ownBytes, kept, room, storage] = await Promise.all([own === null ? null : modelBytes(own), listModels(), roomHere(device), within(navigator.storage?.estimate?.().catch(() => null) ?? null, null)]);
     this.#room = room;
     this.#voice.put(this.#about, (words) => words.modelsRoom(room));
     const bytes = kept.reduce((sum, model) => sum + model.bytes, 0);

@@ -61,7 +61,7 @@ async function onPage(body, viewport) {
       row: (name) => part("models-item").filter({ has: page.getByText(name, { exact: true }) }),
       openList: async () => {
         await part("models").click();
-        await part("models-dialog").waitFor();
+        await part("models-item").first().waitFor();
       },
       device: part("device"),
     });
@@ -83,6 +83,17 @@ test("the list says what each model needs, and contacts nobody", () => onPage(as
   await list.waitFor({ state: "hidden" });
   assert.deepEqual(asked, []);
   assert.equal(await page.locator("page-lens").evaluate((node) => node.shadowRoot?.activeElement?.getAttribute("part")), "models");
+}));
+
+test("the list opens where the browser never tells which GPU there is and how much it lets a site keep", () => onPage(async ({ page, list, row, openList }) => {
+  await page.evaluate(() => {
+    const never = () => new Promise(() => {});
+    Object.defineProperty(navigator, "gpu", { value: { requestAdapter: never } });
+    navigator.storage.estimate = /** @type {typeof navigator.storage.estimate} */ (never);
+  });
+  await openList();
+  assert.match(await row("InternVL2_5-1B").innerText(), /Should fit here/);
+  assert.match(await list.innerText(), /No model is kept on this device\.$/m);
 }));
 
 test("one click downloads a published model; a pause keeps what has arrived, and deleting frees it", () => onPage(async ({ page, asked, host, list, row, openList, device }) => {
