@@ -1,11 +1,13 @@
 //! Full attention inside each tile: the vision encoder's.
 
+use std::array::from_fn;
+
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
-use super::cpu::float::Columns;
-use super::cpu::integer::{Format, Panels, Rows, add_product};
+use super::cpu::float::{Columns, Rows, multiply};
 use super::cpu::math::{by_rows, exp, largest, sum};
+use super::cpu::{COLS, ROWS};
 use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 
 /// Queries a workgroup, one an invocation.
@@ -63,60 +65,77 @@ pub fn attention(qkv: &Tensor<2>, length: usize, heads: usize) -> Tensor<2> {
         by_rows(out, width, 128, |first, out| {
             for head in 0..heads {
                 let columns = head * head_dim..(head + 1) * head_dim;
-                let keys = Columns::new(&qkv[width + columns.start..], length, head_dim, stride);
-                let values = Panels::floats(
-                    &qkv[2 * width + columns.start..],
-                    head_dim,
-                    length,
-                    1,
-                    stride,
-                );
+                let keys = Rows::new(&qkv[width + columns.start..], length, head_dim, stride, 1);
+                let values = &qkv[2 * width + columns.start..];
+                let values = Rows::new(values, head_dim, length, 1, stride);
                 let queries = &qkv[first * stride + columns.start..];
-                attend_on_cpu(
-                    queries,
-                    stride,
-                    (&keys, &values),
-                    |_| length,
-                    &mut out[columns.start..],
-                    width,
-                    head_dim,
-                );
+                let out = &mut out[columns.start..];
+                attend_on_cpu(queries, stride, [&keys, &values], |_| length, out, width);
             }
         });
     }
     upload(out, [rows, width], &qkv.device())
 }
 
-/// Rows of queries that are scored at a time on the CPU, so that scores stay small however long the context.
-const CPU_ROWS: usize = 256;
-
-/// One head on the CPU: `queries` [rows, head_dim], their rows `stride` apart; `keys` has a column for each key, `values` one
-/// for each channel; row t sees the first `visible(t)` keys. The result goes to `out`, its rows `width` apart.
+/// One head on the CPU: `queries`, their rows `stride` apart; `keys` has a line for each key, `values` one for each channel;
+/// row t sees the first `visible(t)` keys. The result goes to `out`, its rows `width` apart.
+///
+/// Eight queries at a time are columns, and so are their scores, which stay in the first-level cache: what softmax does, it
+/// does to all eight at once.
 pub(super) fn attend_on_cpu(
     queries: &[f32],
     stride: usize,
-    (keys, values): (&Columns, &Panels),
+    [keys, values]: [&Rows; 2],
     visible: impl Fn(usize) -> usize,
     out: &mut [f32],
     width: usize,
-    head_dim: usize,
 ) {
-    let rows = out.len().div_ceil(width);
+    let (rows, head_dim) = (out.len().div_ceil(width), keys.depth());
     let scale = (head_dim as f32).sqrt().recip();
-    for start in (0..rows).step_by(CPU_ROWS) {
-        let count = CPU_ROWS.min(rows - start);
-        let limit = visible(start + count - 1);
-        let mut scores = keys.product(&queries[start * stride..], stride, count, limit);
-        let mut shares = Vec::with_capacity(count);
-        for (row, scores) in scores.chunks_exact_mut(limit).enumerate() {
-            let (seen, hidden) = scores.split_at_mut(visible(start + row));
-            shares.push(exponentials(seen, scale).recip());
-            hidden.fill(0.0);
+    let mut scores = vec![[0.0; COLS]; values.depth().next_multiple_of(ROWS)];
+    for first in (0..rows).step_by(COLS) {
+        let count = COLS.min(rows - first);
+        let seen: [usize; COLS] = from_fn(|i| visible(first + i.min(count - 1)));
+        let limit = seen[count - 1];
+        let queries = Columns::new(&queries[first * stride..], count, head_dim, stride, 1);
+        let keys = keys.some(0..limit.div_ceil(ROWS));
+        multiply(keys, queries.group(0), scores.as_flattened_mut(), COLS);
+        let scores = &mut scores[..limit];
+        for (i, &seen) in seen.iter().enumerate() {
+            scores[seen..]
+                .iter_mut()
+                .for_each(|eight| eight[i] = f32::NEG_INFINITY);
         }
-        let mut weights = Rows::new(&scores, count, limit, limit, Format::FLOATS);
-        weights.scale(&shares);
-        add_product(&weights, values, head_dim, &mut out[start * width..], width);
+        let shares = exponentials_of_eight(scores, scale).map(f32::recip);
+        for channel in (0..head_dim).step_by(ROWS) {
+            let values = &values.group(channel / ROWS)[..limit];
+            let mut sums = [[0.0; COLS]; ROWS];
+            multiply(values, scores, sums.as_flattened_mut(), COLS);
+            for (i, share) in shares.iter().enumerate().take(count) {
+                let to = &mut out[(first + i) * width + channel..];
+                let pairs = to.iter_mut().zip(&sums).take(head_dim - channel);
+                pairs.for_each(|(to, sums)| *to = sums[i] * share);
+            }
+        }
     }
+}
+
+/// [`exponentials`] of the scores of eight queries.
+fn exponentials_of_eight(scores: &mut [[f32; COLS]], scale: f32) -> [f32; COLS] {
+    let mut tops = [f32::NEG_INFINITY; COLS];
+    for eight in scores.iter() {
+        for (top, &score) in tops.iter_mut().zip(eight) {
+            *top = if score > *top { score } else { *top };
+        }
+    }
+    let mut sums = [0.0; COLS];
+    for eight in scores {
+        for ((score, top), sum) in eight.iter_mut().zip(&tops).zip(&mut sums) {
+            *score = exp((*score - top) * scale);
+            *sum += *score;
+        }
+    }
+    sums
 }
 
 /// Softmax without its last step: exponentials of the scaled scores, the largest one 1, and their sum.

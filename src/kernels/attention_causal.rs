@@ -4,8 +4,7 @@ use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::attention::{BLOCK, attend_on_cpu, flash_shader};
-use super::cpu::float::Columns;
-use super::cpu::integer::Panels;
+use super::cpu::float::Rows;
 use super::cpu::math::by_rows;
 use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 use crate::language::cache::LayerCache;
@@ -57,22 +56,14 @@ pub fn attention_causal(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
     by_rows(&mut out, width, 64, |first, out| {
         for kv_head in 0..kv_heads {
             let cached = kv_head * context * head_dim;
-            let keys = Columns::new(&keys[cached..], length, head_dim, head_dim);
-            let values = Panels::floats(&values[cached..], head_dim, length, 1, head_dim);
+            let keys = Rows::new(&keys[cached..], length, head_dim, head_dim, 1);
+            let values = Rows::new(&values[cached..], head_dim, length, 1, head_dim);
             let group = heads / kv_heads;
             for head in kv_head * group..(kv_head + 1) * group {
                 let queries = &qkv_values[first * stride + head * head_dim..];
                 let visible = |row| start + first + row + 1;
                 let out = &mut out[head * head_dim..];
-                attend_on_cpu(
-                    queries,
-                    stride,
-                    (&keys, &values),
-                    visible,
-                    out,
-                    width,
-                    head_dim,
-                );
+                attend_on_cpu(queries, stride, [&keys, &values], visible, out, width);
             }
         }
     });

@@ -15,6 +15,7 @@ import { readFile } from "node:fs/promises";
  * @property {number} context
  * @property {number} [shards]
  * @property {string} [tokenizer] the folder of a published one; without it, the tiny checkpoint's
+ * @property {Record<string, string>} [reserved] tokens that the model has in the places that the tokenizer's hold for it
  * @property {string[]} [added] tokens that the model has behind those of the tokenizer, up to `vocabulary`
  */
 
@@ -25,7 +26,7 @@ const PHI = ["<|endoftext|>", "<|assistant|>", "<|placeholder1|>", "<|placeholde
 export const SHAPES = {
   "InternVL3-8B": { golden: "original-qwen2", vision: SMALL, language: [3584, 18_944, 28, 28, 4, 128], vocabulary: 151_674, context: 32_768 },
   "InternVL2_5-1B": { golden: "original-qwen2", vision: SMALL, language: [896, 4864, 24, 14, 2, 64], vocabulary: 151_674, context: 32_768, tokenizer: "qwen2_5", added: IMAGE },
-  "InternVL2-2B": { golden: "original-internlm2", vision: SMALL, language: [2048, 8192, 24, 16, 8, 128], vocabulary: 92_553, context: 32_768, tokenizer: "internlm2", added: IMAGE },
+  "InternVL2-2B": { golden: "original-internlm2", vision: SMALL, language: [2048, 8192, 24, 16, 8, 128], vocabulary: 92_553, context: 32_768, tokenizer: "internlm2", reserved: { "[UNUSED_TOKEN_145]": "<|im_end|>", "[UNUSED_TOKEN_146]": "<|im_start|>" }, added: IMAGE },
   "InternVL3_5-1B": { golden: "original-qwen3", vision: SMALL, language: [1024, 3072, 28, 16, 8, 128], vocabulary: 151_936, context: 40_960, tokenizer: "qwen2_5", added: IMAGE },
   "Mini-InternVL-Chat-4B-V1-5": { golden: "original-phi3", vision: SMALL, language: [3072, 8192, 4, 32, 32, 96], vocabulary: 32_020, context: 131_072, shards: 2, tokenizer: "llama2", added: [...PHI, ...IMAGE] },
   "InternViT-6B": { golden: "original-qwen2", vision: LARGE, language: [896, 4864, 24, 14, 2, 64], vocabulary: 151_674, context: 32_768, shards: 2, tokenizer: "qwen2_5", added: IMAGE },
@@ -121,14 +122,21 @@ function config({ vision, language: [d, f, layers, heads, kv, dim], vocabulary, 
   return config;
 }
 
-/** Gives a published tokenizer the tokens that the model has behind its own. @param {any} tokenizer @param {Shape} shape */
-function add(tokenizer, { added = [], vocabulary }) {
+/** Gives a published tokenizer the tokens that the model has in reserved places, and behind its own. @param {any} tokenizer @param {Shape} shape */
+function add(tokenizer, { reserved = {}, added = [], vocabulary }) {
+  const vocab = tokenizer.model.vocab;
+  const push = (/** @type {number} */ id, /** @type {string} */ content) => tokenizer.added_tokens.push({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true });
+  for (const [place, content] of Object.entries(reserved)) {
+    push(vocab[place], content);
+    vocab[content] = vocab[place];
+    delete vocab[place];
+  }
   const known = new Set(tokenizer.added_tokens.map((/** @type {{ content: string }} */ { content }) => content));
   const missing = added.filter((content) => !known.has(content));
-  const ids = [...Object.values(tokenizer.model.vocab), ...tokenizer.added_tokens.map((/** @type {{ id: number }} */ { id }) => id)];
+  const ids = [...Object.values(vocab), ...tokenizer.added_tokens.map((/** @type {{ id: number }} */ { id }) => id)];
   const most = ids.reduce((most, id) => Math.max(most, id), 0);
   if (most + missing.length >= vocabulary) throw new Error(`${most + missing.length + 1} tokens do not fit into ${vocabulary}`);
-  for (const [at, content] of missing.entries()) tokenizer.added_tokens.push({ id: most + 1 + at, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true });
+  for (const [at, content] of missing.entries()) push(most + 1 + at, content);
 }
 
 /** @param {object} value @returns {Made} */

@@ -1,92 +1,75 @@
-//! Products on the CPU in f32: with dense weights; attention's scores, which an exponential follows, and all of it where there
-//! is one query.
+//! Products on the CPU in f32: with dense weights, and all of attention.
+
+use std::ops::Range;
 
 use bytemuck::cast;
 use wide::f32x4;
 
-use super::integer::{COLS, ROWS};
 use super::math::by_rows;
-use super::relaxed;
 use super::stored::{FEW, WIDE};
+use super::{COLS, ROWS, relaxed};
 
 /// Groups of rows that are multiplied with one panel before the next.
 const TALL: usize = 16;
 
-/// The right side: columns, eight together, and for each depth their eight values.
-pub(in crate::kernels) struct Columns {
+/// One side of a product: lines, `N` together, and for each depth their `N` values.
+pub(in crate::kernels) struct Side<const N: usize> {
     depth: usize,
-    panels: Vec<[f32; COLS]>,
+    groups: Vec<[f32; N]>,
 }
 
-impl Columns {
-    /// `cols` columns of `depth` values, `stride` apart.
+pub(in crate::kernels) type Rows = Side<ROWS>;
+pub(in crate::kernels) type Columns = Side<COLS>;
+
+impl<const N: usize> Side<N> {
+    /// Value d of line l is `values[l * stride + d * step]`; the last group is filled up with zeros.
     pub(in crate::kernels) fn new(
         values: &[f32],
-        cols: usize,
+        lines: usize,
         depth: usize,
         stride: usize,
+        step: usize,
     ) -> Self {
-        let mut panels = vec![[0.0; COLS]; cols.div_ceil(COLS) * depth];
-        for col in 0..cols {
-            let to = panels[col / COLS * depth..].iter_mut();
-            for (eight, value) in to.zip(&values[col * stride..][..depth]) {
-                eight[col % COLS] = *value;
-            }
+        let mut groups = vec![[0.0; N]; lines.div_ceil(N) * depth];
+        for line in 0..lines {
+            let to = groups[line / N * depth..].iter_mut();
+            let from = values[line * stride..].iter().step_by(step);
+            to.zip(from)
+                .take(depth)
+                .for_each(|(to, value)| to[line % N] = *value);
         }
-        Self { depth, panels }
+        Self { depth, groups }
     }
 
-    /// `rows . columns` [rows, cols] for the first `cols` columns; the rows are `stride` apart.
-    pub(in crate::kernels) fn product(
-        &self,
-        rows: &[f32],
-        stride: usize,
-        count: usize,
-        cols: usize,
-    ) -> Vec<f32> {
-        let mut out = vec![0.0; count * cols];
-        let groups = Fours::new(rows, stride, count, self.depth);
-        for top in (0..groups.0.len()).step_by(TALL * self.depth) {
-            let some = &groups.0[top..(top + TALL * self.depth).min(groups.0.len())];
-            let panels = self.panels.chunks_exact(self.depth);
-            for (panel, columns) in panels.take(cols.div_ceil(COLS)).enumerate() {
-                let width = COLS.min(cols - panel * COLS);
-                let first = top / self.depth * ROWS;
-                let whole = match width {
-                    COLS => (some.len() / self.depth).min((count - first) / ROWS),
-                    _ => 0,
-                };
-                let to = &mut out[first * cols + panel * COLS..];
-                let done = match relaxed::floats(&some[..whole * self.depth], columns, to, cols) {
-                    true => whole,
-                    false => 0,
-                };
-                for (group, rows) in some.chunks_exact(self.depth).enumerate().skip(done) {
-                    let first = first + group * ROWS;
-                    for (r, sums) in tile(rows, columns).iter().enumerate().take(count - first) {
-                        out[(first + r) * cols + panel * COLS..][..width]
-                            .copy_from_slice(&sums[..width]);
-                    }
-                }
-            }
-        }
-        out
+    pub(in crate::kernels) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The group that begins with line `N * number`.
+    pub(in crate::kernels) fn group(&self, number: usize) -> &[[f32; N]] {
+        self.some(number..number + 1)
+    }
+
+    /// Some groups, one after the other.
+    pub(in crate::kernels) fn some(&self, groups: Range<usize>) -> &[[f32; N]] {
+        &self.groups[groups.start * self.depth..groups.end * self.depth]
     }
 }
 
-/// The left side: rows, four together, and for each depth their four values.
-struct Fours(Vec<[f32; ROWS]>);
-
-impl Fours {
-    fn new(rows: &[f32], stride: usize, count: usize, depth: usize) -> Self {
-        let mut fours = vec![[0.0; ROWS]; count.div_ceil(ROWS) * depth];
-        for row in 0..count {
-            let to = fours[row / ROWS * depth..].iter_mut();
-            for (four, value) in to.zip(&rows[row * stride..][..depth]) {
-                four[row % ROWS] = *value;
-            }
+/// The products of groups of rows with a group of columns to `out`, four rows for each that are `stride` apart.
+pub(in crate::kernels) fn multiply(
+    rows: &[[f32; ROWS]],
+    columns: &[[f32; COLS]],
+    out: &mut [f32],
+    stride: usize,
+) {
+    if relaxed::floats(rows, columns, out, stride) {
+        return;
+    }
+    for (group, rows) in rows.chunks_exact(columns.len()).enumerate() {
+        for (r, sums) in tile(rows, columns).iter().enumerate() {
+            out[(group * ROWS + r) * stride..][..COLS].copy_from_slice(sums);
         }
-        Self(fours)
     }
 }
 
@@ -118,13 +101,23 @@ pub(in crate::kernels) fn product(x: &[f32], weights: &[f32], depth: usize) -> V
         return out;
     }
     by_rows(&mut out, cols, 64, |first, out| {
-        let rows = out.len() / cols;
+        let count = out.len() / cols;
+        let rows = Rows::new(&x[first * depth..], count, depth, depth, 1);
         for left in (0..cols).step_by(WIDE) {
             let wide = WIDE.min(cols - left);
-            let columns = Columns::new(&weights[left * depth..], wide, depth, depth);
-            let product = columns.product(&x[first * depth..], depth, rows, wide);
-            for (out, values) in out.chunks_exact_mut(cols).zip(product.chunks_exact(wide)) {
-                out[left..left + wide].copy_from_slice(values);
+            let columns = Columns::new(&weights[left * depth..], wide, depth, depth, 1);
+            for top in (0..count).step_by(TALL * ROWS) {
+                let tall = (TALL * ROWS).min(count - top);
+                let rows = rows.some(top / ROWS..(top + tall).div_ceil(ROWS));
+                let mut sums = [[0.0; COLS]; TALL * ROWS];
+                for panel in 0..wide.div_ceil(COLS) {
+                    multiply(rows, columns.group(panel), sums.as_flattened_mut(), COLS);
+                    let left = left + panel * COLS;
+                    let width = COLS.min(cols - left);
+                    for (r, sums) in sums.iter().take(tall).enumerate() {
+                        out[(top + r) * cols + left..][..width].copy_from_slice(&sums[..width]);
+                    }
+                }
             }
         }
     });

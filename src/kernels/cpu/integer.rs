@@ -13,54 +13,62 @@ use std::ops::Range;
 use bytemuck::cast;
 use wide::{f32x4, i16x8, i32x4};
 
-use super::relaxed;
+use super::{COLS, ROWS, relaxed};
 use crate::quant::BLOCK;
 
-/// Rows and columns of the tile of sums that is held in registers.
-pub(super) const ROWS: usize = 4;
-pub(super) const COLS: usize = 8;
-const PAIRS: usize = BLOCK / 2;
+pub(super) const PAIRS: usize = BLOCK / 2;
 /// Blocks and rows of the piece of the left side that is worked on.
 const DEEP: usize = 16;
 const TALL: usize = 256;
 
-/// The integers of both sides: the largest of them, 32 * rows * columns < 2^31, and how many share a word.
+/// The integers of both sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::kernels) struct Format {
-    pub(in crate::kernels) rows: f32,
-    pub(in crate::kernels) columns: f32,
-    /// What is added to the columns' integers where four share a word as bytes; else it is two.
-    offset: Option<i32>,
+pub(super) enum Format {
+    /// Two share a word: rows of at most 2^15 - 1, columns of 8 bits.
+    Words,
+    /// Four share a word; to those of columns an offset has been added.
+    Bytes { offset: i32 },
 }
 
 impl Format {
-    /// Where both sides are floats.
-    pub(in crate::kernels) const FLOATS: Self = Self {
-        rows: 8191.0,
-        columns: 8191.0,
-        offset: None,
-    };
-    /// Where the columns are quantized weights, whose own integers are kept.
-    pub(in crate::kernels) const STORED: Self = Self {
-        rows: 32767.0,
-        columns: 127.0,
-        offset: None,
-    };
-
-    /// Where the columns are quantized weights and everything is in bytes.
-    pub(in crate::kernels) fn bytes(offset: i32) -> Self {
-        Self {
-            rows: 127.0,
-            columns: 127.0,
-            offset: Some(offset),
+    /// The largest integer of a row: 32 products with a column's stay below 2^31.
+    fn largest(self) -> f32 {
+        match self {
+            Self::Words => 32767.0,
+            Self::Bytes { .. } => 127.0,
         }
     }
 
+    /// Words of a block.
     fn words(self) -> usize {
-        match self.offset {
-            None => PAIRS,
-            Some(_) => relaxed::FOURS,
+        match self {
+            Self::Words => PAIRS,
+            Self::Bytes { .. } => relaxed::FOURS,
         }
+    }
+
+    /// The words of a block, zeros behind them; `offset` is added to bytes.
+    pub(super) fn pack(self, integers: &[i32; BLOCK], offset: i32) -> [i32; PAIRS] {
+        let mut words = [0; PAIRS];
+        match self {
+            Self::Words => {
+                words
+                    .iter_mut()
+                    .zip(integers.as_chunks::<2>().0)
+                    .for_each(|(to, two)| {
+                        *to = two[0] & 0xffff | two[1] << 16;
+                    })
+            }
+            Self::Bytes { .. } => {
+                words
+                    .iter_mut()
+                    .zip(integers.as_chunks::<4>().0)
+                    .for_each(|(to, four)| {
+                        *to = i32::from_le_bytes(four.map(|q| (q + offset) as u8));
+                    })
+            }
+        }
+        words
     }
 }
 
@@ -73,7 +81,7 @@ fn place(blocks: usize, groups: usize, group: usize, block: usize) -> usize {
 
 /// A block as integers of at most `largest`, and its scale. The values must be finite.
 #[inline]
-pub(in crate::kernels) fn quantize(values: &[f32; BLOCK], largest: f32) -> ([i32; BLOCK], f32) {
+pub(super) fn quantize(values: &[f32; BLOCK], largest: f32) -> ([i32; BLOCK], f32) {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer and leaves that in the low bits
     let values: [f32x4; BLOCK / 4] = cast(*values);
     let tops = values
@@ -103,13 +111,12 @@ struct Side<const N: usize> {
 }
 
 impl<const N: usize> Side<N> {
-    /// `block(line, number)` gives the integers of a block, 0 beyond the end, and their scale; `offset` is added to bytes.
+    /// `block(line, number)` gives the words of a block and its scale.
     fn new(
         format: Format,
-        offset: i32,
         count: usize,
         depth: usize,
-        mut block: impl FnMut(usize, usize) -> ([i32; BLOCK], f32),
+        mut block: impl FnMut(usize, usize) -> ([i32; PAIRS], f32),
     ) -> Self {
         let (blocks, groups) = (depth.div_ceil(BLOCK), count.div_ceil(N));
         let mut words = vec![[0; N]; groups * blocks * format.words()];
@@ -120,15 +127,8 @@ impl<const N: usize> Side<N> {
             let at = place(blocks, groups, line / N, number);
             let (integers, scale) = block(line, number);
             scales[at][line % N] = scale;
-            let to = words[at * format.words()..].iter_mut();
-            match format.offset {
-                None => to.zip(integers.as_chunks::<2>().0).for_each(|(to, two)| {
-                    to[line % N] = two[0] & 0xffff | two[1] << 16;
-                }),
-                Some(_) => to.zip(integers.as_chunks::<4>().0).for_each(|(to, four)| {
-                    to[line % N] = i32::from_le_bytes(four.map(|q| (q + offset) as u8));
-                }),
-            }
+            let to = words[at * format.words()..][..format.words()].iter_mut();
+            to.zip(integers).for_each(|(to, word)| to[line % N] = word);
         }
         Self {
             format,
@@ -162,52 +162,39 @@ pub(super) struct Piece<'a, const N: usize> {
 }
 
 /// The left side of products.
-pub(in crate::kernels) struct Rows {
+pub(super) struct Rows {
     side: Side<ROWS>,
     /// For every block, where there are bytes: where its sums begin, less what the columns' offset adds to them.
     shifts: Vec<[i32; ROWS]>,
 }
 
 impl Rows {
-    /// `rows` rows of `depth` values, `stride` apart.
-    pub(in crate::kernels) fn new(
-        values: &[f32],
-        rows: usize,
-        depth: usize,
-        stride: usize,
-        format: Format,
-    ) -> Self {
+    /// `rows` rows of `depth` values.
+    pub(super) fn new(values: &[f32], rows: usize, depth: usize, format: Format) -> Self {
         let (blocks, groups) = (depth.div_ceil(BLOCK), rows.div_ceil(ROWS));
-        let mut shifts = vec![[0; ROWS]; format.offset.map_or(0, |_| groups * blocks)];
-        let side = Side::new(format, 0, rows, depth, |row, number| {
+        let mut shifts = match format {
+            Format::Words => Vec::new(),
+            Format::Bytes { .. } => vec![[0; ROWS]; groups * blocks],
+        };
+        let side = Side::new(format, rows, depth, |row, number| {
             let first = number * BLOCK;
-            let from = &values[row * stride..][first..(first + BLOCK).min(depth)];
+            let from = &values[row * depth..][first..(first + BLOCK).min(depth)];
             let (integers, scale) = match from.as_array() {
-                Some(block) => quantize(block, format.rows),
+                Some(block) => quantize(block, format.largest()),
                 None => {
                     let mut block = [0.0; BLOCK];
                     block[..from.len()].copy_from_slice(from);
-                    quantize(&block, format.rows)
+                    quantize(&block, format.largest())
                 }
             };
-            if let Some(offset) = format.offset {
+            if let Format::Bytes { offset } = format {
                 let sum: i32 = integers.iter().sum();
                 shifts[place(blocks, groups, row / ROWS, number)][row % ROWS] =
                     relaxed::BIAS - offset * sum;
             }
-            (integers, scale)
+            (format.pack(&integers, 0), scale)
         });
         Self { side, shifts }
-    }
-
-    /// Multiplies row r with `factors[r]`.
-    pub(in crate::kernels) fn scale(&mut self, factors: &[f32]) {
-        let (blocks, groups) = (self.side.blocks, self.side.groups());
-        for (row, factor) in factors.iter().enumerate() {
-            for block in 0..blocks {
-                self.side.scales[place(blocks, groups, row / ROWS, block)][row % ROWS] *= factor;
-            }
-        }
     }
 
     fn shifts(&self, groups: Range<usize>, first: usize, deep: usize) -> &[[i32; ROWS]] {
@@ -217,42 +204,23 @@ impl Rows {
 }
 
 /// The right side of products.
-pub(in crate::kernels) struct Panels(Side<COLS>);
+pub(super) struct Panels(Side<COLS>);
 
 impl Panels {
-    /// `block(column, number)` gives the integers of a block and their scale.
-    pub(in crate::kernels) fn new(
+    /// `block(column, number)` gives the words of a block and its scale.
+    pub(super) fn new(
         format: Format,
         cols: usize,
         depth: usize,
-        block: impl Fn(usize, usize) -> ([i32; BLOCK], f32),
+        block: impl Fn(usize, usize) -> ([i32; PAIRS], f32),
     ) -> Self {
-        let offset = format.offset.unwrap_or(0);
-        Self(Side::new(format, offset, cols, depth, block))
-    }
-
-    /// Of floats: element d of column c is `values[c * stride + d * step]`.
-    pub(in crate::kernels) fn floats(
-        values: &[f32],
-        cols: usize,
-        depth: usize,
-        stride: usize,
-        step: usize,
-    ) -> Self {
-        Self::new(Format::FLOATS, cols, depth, |col, number| {
-            let first = number * BLOCK;
-            let mut block = [0.0; BLOCK];
-            let from = values[col * stride + first * step..].iter().step_by(step);
-            let pairs = block.iter_mut().zip(from).take(depth - first);
-            pairs.for_each(|(to, from)| *to = *from);
-            quantize(&block, Format::FLOATS.columns)
-        })
+        Self(Side::new(format, cols, depth, block))
     }
 }
 
 /// `rows . panels` is added to `out` [rows, cols], its rows `stride` apart: the first `cols` columns, over the depth of the
 /// shallower side.
-pub(in crate::kernels) fn add_product(
+pub(super) fn add_product(
     rows: &Rows,
     Panels(panels): &Panels,
     cols: usize,
@@ -283,16 +251,20 @@ pub(in crate::kernels) fn add_product(
                     );
                 };
                 let mut next = top;
-                if format.offset.is_some() && width == COLS {
+                if format != Format::Words && width == COLS {
                     next = end.min(side.count / ROWS);
                     let out = &mut out[top * ROWS * stride + panel * COLS..];
                     bytes(top..next, out, stride);
                 }
                 for group in next..end {
                     let mut sums = [[0.0; COLS]; ROWS];
-                    match format.offset {
-                        None => sums = tile(side.piece(group..group + 1, first, deep), columns),
-                        Some(_) => bytes(group..group + 1, sums.as_flattened_mut(), COLS),
+                    match format {
+                        Format::Words => {
+                            sums = tile(side.piece(group..group + 1, first, deep), columns)
+                        }
+                        Format::Bytes { .. } => {
+                            bytes(group..group + 1, sums.as_flattened_mut(), COLS)
+                        }
                     }
                     let height = ROWS.min(side.count - group * ROWS);
                     for (r, sums) in sums.iter().take(height).enumerate() {
@@ -342,17 +314,17 @@ mod tests {
 
     #[test]
     fn nothing_overflows() {
-        for format in [
-            Format::FLOATS,
-            Format::STORED,
-            Format::bytes(0),
-            Format::bytes(128),
+        for (format, offset) in [
+            (Format::Words, 0),
+            (Format::Bytes { offset: 0 }, 0),
+            (Format::Bytes { offset: 128 }, 128),
         ] {
             // The worst case: all of both sides at their largest.
             let ones = [1.0; 3 * BLOCK];
-            let rows = Rows::new(&ones, 1, ones.len(), ones.len(), format);
+            let rows = Rows::new(&ones, 1, ones.len(), format);
             let panels = Panels::new(format, 1, ones.len(), |_, _| {
-                quantize(&[1.0; BLOCK], format.columns)
+                let (integers, scale) = quantize(&[1.0; BLOCK], 127.0);
+                (format.pack(&integers, offset), scale)
             });
             let mut out = [0.0];
             add_product(&rows, &panels, 1, &mut out, 1);

@@ -9,8 +9,9 @@ use std::array::from_fn;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::integer::{COLS, Piece, ROWS, quantize};
+use super::integer::{Piece, quantize};
 use super::stored::Stored;
+use super::{COLS, ROWS};
 use crate::quant::{BLOCK, QuantKind};
 
 /// Words of a block of a row or column, four bytes each.

@@ -74,7 +74,7 @@ unsafe fn add_depths<D: Dots>(n: usize, rows: *const u32, columns: *const v128, 
             v128_load(columns.add(2 * n + 1)),
         ];
         for (row, sums) in block.iter_mut().enumerate() {
-            let four = v128_load32_splat(rows.add(4 * n + row));
+            let four = v128_load32_splat(rows.add(4 * n).add(row));
             sums[0] = D::add(four, eight[0], sums[0]);
             sums[1] = D::add(four, eight[1], sums[1]);
         }

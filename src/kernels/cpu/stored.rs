@@ -8,7 +8,7 @@ use bytemuck::{cast, cast_slice};
 use half::f16;
 use wide::{f32x4, i16x8, i32x4, u8x16};
 
-use super::integer::{Format, Panels, Rows, add_product, quantize};
+use super::integer::{Format, PAIRS, Panels, Rows, add_product, quantize};
 use super::math::by_rows;
 use super::relaxed;
 use crate::quant::{BLOCK, QuantKind};
@@ -28,8 +28,36 @@ impl Stored<'_> {
         let blocks = self.depth / BLOCK;
         Panels::new(format, cols.len(), self.depth, |col, number| {
             let block = (cols.start + col) * blocks + number;
-            (self.integers(block), float(self.scales[block]))
+            let words = match format {
+                Format::Words => format.pack(&self.integers(block), 0),
+                Format::Bytes { offset } => self.bytes(block, offset),
+            };
+            (words, float(self.scales[block]))
         })
+    }
+
+    /// The words of a block: what [`Format::pack`] would make of its integers.
+    fn bytes(&self, block: usize, offset: i32) -> [i32; PAIRS] {
+        let mut bytes = [0; PAIRS];
+        let words = BLOCK / self.kind.elements_per_word();
+        let words = &self.words[block * words..][..words];
+        match self.kind {
+            QuantKind::Q8 => {
+                // 128 more, modulo 256, is another topmost bit.
+                let top = if offset == 0 { 0 } else { 0x8080_8080 };
+                let pairs = bytes.iter_mut().zip(words);
+                pairs.for_each(|(to, word)| *to = (word ^ top) as i32);
+            }
+            QuantKind::Q4 => {
+                let apart = |half: u32| {
+                    let pairs = (half | half << 8) & 0x00ff_00ff;
+                    ((pairs | pairs << 4) & 0x0f0f_0f0f) as i32
+                };
+                let pairs = bytes.as_chunks_mut::<2>().0.iter_mut().zip(words);
+                pairs.for_each(|(to, word)| *to = [apart(word & 0xffff), apart(word >> 16)]);
+            }
+        }
+        bytes
     }
 
     pub(super) fn integers(&self, block: usize) -> [i32; BLOCK] {
@@ -102,10 +130,10 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
         }
         return out;
     }
-    let format = offset.map_or(Format::STORED, Format::bytes);
+    let format = offset.map_or(Format::Words, |offset| Format::Bytes { offset });
     by_rows(&mut out, cols, 64, |first, out| {
         let rows = out.len() / cols;
-        let x = Rows::new(&x[first * depth..], rows, depth, depth, format);
+        let x = Rows::new(&x[first * depth..], rows, depth, format);
         for first in (0..cols).step_by(WIDE) {
             let wide = WIDE.min(cols - first);
             let panels = weights.panels(format, first..first + wide);
@@ -133,7 +161,7 @@ impl Row {
             shifts: Vec::new(),
         };
         for block in values.as_chunks::<BLOCK>().0 {
-            let (integers, scale) = quantize(block, Format::STORED.rows);
+            let (integers, scale) = quantize(block, 32767.0);
             row.scales.push(scale);
             row.integers.push(from_fn(|v| {
                 from_fn(|i| integers[kind.unpacked(8 * v + i)] as i16)
