@@ -5,9 +5,9 @@ use std::array::from_fn;
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
-use super::cpu::float::{Columns, Rows, multiply};
+use super::cpu::COLS;
+use super::cpu::float::{Columns, ROWS, Rows, multiply};
 use super::cpu::math::{by_rows, exp, largest, sum};
-use super::cpu::{COLS, ROWS};
 use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 
 /// Queries a workgroup, one an invocation.

@@ -7,8 +7,10 @@ use wide::f32x4;
 
 use super::math::by_rows;
 use super::stored::{FEW, WIDE};
-use super::{COLS, ROWS, relaxed};
+use super::{COLS, put, relaxed};
 
+/// Rows of a tile.
+pub(in crate::kernels) const ROWS: usize = 4;
 /// Groups of rows that are multiplied with one panel before the next.
 const TALL: usize = 16;
 
@@ -115,7 +117,7 @@ pub(in crate::kernels) fn product(x: &[f32], weights: &[f32], depth: usize) -> V
                     let left = left + panel * COLS;
                     let width = COLS.min(cols - left);
                     for (r, sums) in sums.iter().take(tall).enumerate() {
-                        out[(top + r) * cols + left..][..width].copy_from_slice(&sums[..width]);
+                        put(sums, &mut out[(top + r) * cols + left..][..width]);
                     }
                 }
             }

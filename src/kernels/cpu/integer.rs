@@ -6,20 +6,22 @@
 //! time.
 //!
 //! The blocking is Goto and van de Geijn's (2008): a piece of the left side stays in the second-level cache, a panel of
-//! eight columns of the right in the first, a tile of 4 x 8 sums in registers.
+//! eight columns of the right in the first, a tile of 6 x 8 sums in registers.
 
 use std::ops::Range;
 
 use bytemuck::cast;
 use wide::{f32x4, i16x8, i32x4};
 
-use super::{COLS, ROWS, relaxed};
+use super::{COLS, put, relaxed};
 use crate::quant::BLOCK;
 
 pub(super) const PAIRS: usize = BLOCK / 2;
-/// Blocks and rows of the piece of the left side that is worked on.
+/// Rows of a tile: twelve sums of four columns each leave three registers of those that V8 gives.
+pub(super) const ROWS: usize = 6;
+/// Blocks, and groups of rows, of the piece of the left side that is worked on.
 const DEEP: usize = 16;
-const TALL: usize = 256;
+const TALL: usize = 43;
 
 /// The integers of both sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,10 +117,10 @@ impl<const N: usize> Side<N> {
     fn new(
         format: Format,
         count: usize,
-        depth: usize,
+        blocks: usize,
         mut block: impl FnMut(usize, usize) -> ([i32; PAIRS], f32),
     ) -> Self {
-        let (blocks, groups) = (depth.div_ceil(BLOCK), count.div_ceil(N));
+        let groups = count.div_ceil(N);
         let mut words = vec![[0; N]; groups * blocks * format.words()];
         let mut scales = vec![[0.0; N]; groups * blocks];
         for (line, number) in
@@ -169,28 +171,20 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// `rows` rows of `depth` values.
-    pub(super) fn new(values: &[f32], rows: usize, depth: usize, format: Format) -> Self {
-        let (blocks, groups) = (depth.div_ceil(BLOCK), rows.div_ceil(ROWS));
+    /// Rows of `depth` values, which are whole blocks.
+    pub(super) fn new(values: &[f32], depth: usize, format: Format) -> Self {
+        let (blocks, rows) = (depth / BLOCK, values.len() / depth);
+        let values = values.as_chunks::<BLOCK>().0;
         let mut shifts = match format {
             Format::Words => Vec::new(),
-            Format::Bytes { .. } => vec![[0; ROWS]; groups * blocks],
+            Format::Bytes { .. } => vec![[0; ROWS]; rows.div_ceil(ROWS) * blocks],
         };
-        let side = Side::new(format, rows, depth, |row, number| {
-            let first = number * BLOCK;
-            let from = &values[row * depth..][first..(first + BLOCK).min(depth)];
-            let (integers, scale) = match from.as_array() {
-                Some(block) => quantize(block, format.largest()),
-                None => {
-                    let mut block = [0.0; BLOCK];
-                    block[..from.len()].copy_from_slice(from);
-                    quantize(&block, format.largest())
-                }
-            };
+        let side = Side::new(format, rows, blocks, |row, number| {
+            let (integers, scale) = quantize(&values[row * blocks + number], format.largest());
             if let Format::Bytes { offset } = format {
                 let sum: i32 = integers.iter().sum();
-                shifts[place(blocks, groups, row / ROWS, number)][row % ROWS] =
-                    relaxed::BIAS - offset * sum;
+                let at = place(blocks, rows.div_ceil(ROWS), row / ROWS, number);
+                shifts[at][row % ROWS] = relaxed::BIAS - offset * sum;
             }
             (format.pack(&integers, 0), scale)
         });
@@ -211,76 +205,60 @@ impl Panels {
     pub(super) fn new(
         format: Format,
         cols: usize,
-        depth: usize,
+        blocks: usize,
         block: impl Fn(usize, usize) -> ([i32; PAIRS], f32),
     ) -> Self {
-        Self(Side::new(format, cols, depth, block))
+        Self(Side::new(format, cols, blocks, block))
     }
 }
 
-/// `rows . panels` is added to `out` [rows, cols], its rows `stride` apart: the first `cols` columns, over the depth of the
-/// shallower side.
-pub(super) fn add_product(
-    rows: &Rows,
-    Panels(panels): &Panels,
-    cols: usize,
-    out: &mut [f32],
-    stride: usize,
-) {
+/// `rows . panels` to `out` [rows, columns], its rows `stride` apart.
+pub(super) fn multiply(rows: &Rows, Panels(panels): &Panels, out: &mut [f32], stride: usize) {
     let (side, format) = (&rows.side, panels.format);
     assert_eq!(
-        side.format, format,
-        "the sides of a product share their format"
+        (side.format, side.blocks),
+        (format, panels.blocks),
+        "the sides of a product share their format and depth"
     );
-    let blocks = side.blocks.min(panels.blocks);
-    for first in (0..blocks).step_by(DEEP) {
-        let deep = DEEP.min(blocks - first);
-        for top in (0..side.groups()).step_by(TALL / ROWS) {
-            let end = (top + TALL / ROWS).min(side.groups());
-            for panel in 0..cols.div_ceil(COLS) {
+    // Of eight columns, one after the other: rows of `out` stand far apart, often by a power of two, of which a cache holds few.
+    let mut sums = [[0.0; COLS]; TALL * ROWS];
+    for top in (0..side.groups()).step_by(TALL) {
+        let groups = top..(top + TALL).min(side.groups());
+        let height = (groups.len() * ROWS).min(side.count - top * ROWS);
+        let sums = &mut sums[..groups.len() * ROWS];
+        for panel in 0..panels.groups() {
+            sums.fill([0.0; COLS]);
+            for first in (0..side.blocks).step_by(DEEP) {
+                let deep = DEEP.min(side.blocks - first);
                 let columns = panels.piece(panel..panel + 1, first, deep);
-                let width = COLS.min(cols - panel * COLS);
-                let bytes = |groups: Range<usize>, out: &mut [f32], stride| {
-                    let shifts = rows.shifts(groups.clone(), first, deep);
-                    relaxed::add(
-                        side.piece(groups, first, deep),
-                        shifts,
-                        columns,
-                        out,
-                        stride,
-                    );
-                };
-                let mut next = top;
-                if format != Format::Words && width == COLS {
-                    next = end.min(side.count / ROWS);
-                    let out = &mut out[top * ROWS * stride + panel * COLS..];
-                    bytes(top..next, out, stride);
-                }
-                for group in next..end {
-                    let mut sums = [[0.0; COLS]; ROWS];
-                    match format {
-                        Format::Words => {
-                            sums = tile(side.piece(group..group + 1, first, deep), columns)
-                        }
-                        Format::Bytes { .. } => {
-                            bytes(group..group + 1, sums.as_flattened_mut(), COLS)
+                match format {
+                    Format::Words => {
+                        let sums = sums.as_chunks_mut::<ROWS>().0;
+                        for (group, sums) in groups.clone().zip(sums) {
+                            add(side.piece(group..group + 1, first, deep), columns, sums);
                         }
                     }
-                    let height = ROWS.min(side.count - group * ROWS);
-                    for (r, sums) in sums.iter().take(height).enumerate() {
-                        let to = &mut out[(group * ROWS + r) * stride + panel * COLS..][..width];
-                        to.iter_mut().zip(sums).for_each(|(v, sum)| *v += sum);
+                    Format::Bytes { .. } => {
+                        let shifts = rows.shifts(groups.clone(), first, deep);
+                        let rows = side.piece(groups.clone(), first, deep);
+                        relaxed::add(rows, shifts, columns, sums);
                     }
                 }
+            }
+            let width = COLS.min(panels.count - panel * COLS);
+            for (row, sums) in sums.iter().take(height).enumerate() {
+                put(
+                    sums,
+                    &mut out[(top * ROWS + row) * stride + panel * COLS..][..width],
+                );
             }
         }
     }
 }
 
-/// The sums of four rows and eight columns over some blocks.
+/// Adds the products of a group of rows with eight columns over some blocks.
 #[inline(always)]
-fn tile(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>) -> [[f32; COLS]; ROWS] {
-    let mut sums = [[f32x4::splat(0.0); 2]; ROWS];
+fn add(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>, sums: &mut [[f32; COLS]; ROWS]) {
     let rows = rows.words.as_chunks::<PAIRS>().0.iter().zip(rows.scales);
     let columns = columns
         .words
@@ -290,9 +268,9 @@ fn tile(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>) -> [[f32; COLS]; ROWS] 
         .zip(columns.scales);
     for ((rows, scales), (columns, factors)) in rows.zip(columns) {
         let mut block = [[i32x4::splat(0); 2]; ROWS];
-        for (four, eight) in rows.iter().zip(columns) {
+        for (group, eight) in rows.iter().zip(columns) {
             let [left, right]: [i16x8; 2] = cast(*eight);
-            for (block, &row) in block.iter_mut().zip(four) {
+            for (block, &row) in block.iter_mut().zip(group) {
                 let row: i16x8 = cast(i32x4::splat(row));
                 block[0] += left.dot(row);
                 block[1] += right.dot(row);
@@ -300,12 +278,12 @@ fn tile(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>) -> [[f32; COLS]; ROWS] 
         }
         let factors: [f32x4; 2] = cast(*factors);
         for ((sums, block), &scale) in sums.iter_mut().zip(block).zip(scales) {
-            let scale = f32x4::splat(scale);
-            sums[0] += block[0].round_float() * (factors[0] * scale);
-            sums[1] += block[1].round_float() * (factors[1] * scale);
+            let (mut both, scale): ([f32x4; 2], _) = (cast(*sums), f32x4::splat(scale));
+            both[0] += block[0].round_float() * (factors[0] * scale);
+            both[1] += block[1].round_float() * (factors[1] * scale);
+            *sums = cast(both);
         }
     }
-    sums.map(cast)
 }
 
 #[cfg(test)]
@@ -321,13 +299,13 @@ mod tests {
         ] {
             // The worst case: all of both sides at their largest.
             let ones = [1.0; 3 * BLOCK];
-            let rows = Rows::new(&ones, 1, ones.len(), format);
-            let panels = Panels::new(format, 1, ones.len(), |_, _| {
+            let rows = Rows::new(&ones, ones.len(), format);
+            let panels = Panels::new(format, 1, 3, |_, _| {
                 let (integers, scale) = quantize(&[1.0; BLOCK], 127.0);
                 (format.pack(&integers, offset), scale)
             });
             let mut out = [0.0];
-            add_product(&rows, &panels, 1, &mut out, 1);
+            multiply(&rows, &panels, &mut out, 1);
             let sum = ones.len() as f32;
             assert!((out[0] - sum).abs() < 1e-3, "{format:?}: {out:?}");
         }

@@ -9,9 +9,9 @@ use std::array::from_fn;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::integer::{Piece, quantize};
+use super::integer::{Piece, ROWS, quantize};
 use super::stored::Stored;
-use super::{COLS, ROWS};
+use super::{COLS, float};
 use crate::quant::{BLOCK, QuantKind};
 
 /// Words of a block of a row or column, four bytes each.
@@ -84,36 +84,31 @@ pub(super) fn offset(kind: QuantKind) -> Option<i32> {
 /// The bits of 1.5 * 2^23: an integer below 2^22 added to them is, as a float, that integer more.
 pub(super) const BIAS: i32 = 0x4b40_0000;
 
-/// Adds the products of some groups of rows with eight columns to `out`, its rows `stride` apart. Each block's sums begin at
-/// its `shifts`, [`BIAS`] included.
+/// Adds the products of some groups of rows with eight columns to `out`, a line for each row. Each block's sums begin at its
+/// `shifts`, [`BIAS`] included.
 pub(super) fn add(
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
-    out: &mut [f32],
-    stride: usize,
+    out: &mut [[f32; COLS]],
 ) {
-    let blocks = columns.scales.len();
-    let groups = rows.scales.len() / blocks;
-    if groups == 0 {
-        return;
-    }
+    let (blocks, groups) = (columns.scales.len(), out.len() / ROWS);
     // The module reads and writes without looking.
     assert!(
-        rows.words.len() == groups * blocks * FOURS
+        blocks > 0
+            && rows.words.len() == groups * blocks * FOURS
             && rows.scales.len() == groups * blocks
             && shifts.len() == groups * blocks
-            && columns.words.len() == blocks * FOURS
-            && out.len() >= (groups * ROWS - 1) * stride + COLS,
+            && columns.words.len() == blocks * FOURS,
         "bytes: {groups} groups of {blocks} blocks"
     );
-    processor::add(rows, shifts, columns, out, stride, [blocks, groups]);
+    processor::add(rows, shifts, columns, out);
 }
 
 /// `rows . columns` over their depth by relaxed SIMD, where there is: groups of four rows, eight columns, to `out`, its rows
 /// `stride` apart.
 pub(super) fn floats(
-    rows: &[[f32; ROWS]],
+    rows: &[[f32; float::ROWS]],
     columns: &[[f32; COLS]],
     out: &mut [f32],
     stride: usize,
@@ -125,7 +120,7 @@ pub(super) fn floats(
         return able;
     }
     assert!(
-        rows.len() == groups * depth && out.len() >= (groups * ROWS - 1) * stride + COLS,
+        rows.len() == groups * depth && out.len() >= (groups * float::ROWS - 1) * stride + COLS,
         "floats: {groups} groups of {depth}"
     );
     processor::floats(rows, columns, out, stride, [depth, groups]);
@@ -195,12 +190,10 @@ mod processor {
         rows: Piece<'_, ROWS>,
         shifts: &[[i32; ROWS]],
         columns: Piece<'_, COLS>,
-        out: &mut [f32],
-        stride: usize,
-        [blocks, groups]: [usize; 2],
+        out: &mut [[f32; COLS]],
     ) {
-        for (line, col) in (0..groups * ROWS).flat_map(|line| (0..COLS).map(move |col| (line, col)))
-        {
+        let blocks = columns.scales.len();
+        for (line, col) in (0..out.len()).flat_map(|line| (0..COLS).map(move |col| (line, col))) {
             let (group, row) = (line / ROWS, line % ROWS);
             for block in 0..blocks {
                 let at = group * blocks + block;
@@ -214,26 +207,26 @@ mod processor {
                         .map(|(l, r)| i32::from(*l as i8) * i32::from(r));
                     sum += products.sum::<i32>();
                 }
-                let scale = rows.scales[at][row] * columns.scales[block][col];
-                out[line * stride + col] += sum as f32 * scale;
+                out[line][col] += sum as f32 * rows.scales[at][row] * columns.scales[block][col];
             }
         }
     }
 
     pub(super) fn floats(
-        rows: &[[f32; ROWS]],
+        rows: &[[f32; float::ROWS]],
         columns: &[[f32; COLS]],
         out: &mut [f32],
         stride: usize,
         [depth, groups]: [usize; 2],
     ) {
-        for (line, col) in (0..groups * ROWS).flat_map(|line| (0..COLS).map(move |col| (line, col)))
+        for (line, col) in
+            (0..groups * float::ROWS).flat_map(|line| (0..COLS).map(move |col| (line, col)))
         {
-            let left = &rows[line / ROWS * depth..][..depth];
+            let left = &rows[line / float::ROWS * depth..][..depth];
             let products = left
                 .iter()
                 .zip(columns)
-                .map(|(l, r)| l[line % ROWS] * r[col]);
+                .map(|(l, r)| l[line % float::ROWS] * r[col]);
             out[line * stride + col] = products.sum();
         }
     }
@@ -284,8 +277,7 @@ mod processor {
             shifts: *const [i32; ROWS],
             columns: *const [i32; COLS],
             factors: *const [f32; COLS],
-            out: *mut f32,
-            stride: usize,
+            out: *mut [f32; COLS],
             blocks: usize,
             groups: usize,
         );
@@ -293,7 +285,7 @@ mod processor {
         #[wasm_bindgen(method)]
         fn floats(
             this: &Module,
-            rows: *const [f32; ROWS],
+            rows: *const [f32; float::ROWS],
             columns: *const [f32; COLS],
             out: *mut f32,
             stride: usize,
@@ -359,9 +351,7 @@ mod processor {
         rows: Piece<'_, ROWS>,
         shifts: &[[i32; ROWS]],
         columns: Piece<'_, COLS>,
-        out: &mut [f32],
-        stride: usize,
-        [blocks, groups]: [usize; 2],
+        out: &mut [[f32; COLS]],
     ) {
         PROCESSOR.with(|processor| {
             let (module, right) = processor.as_ref().expect(LOADED);
@@ -373,15 +363,14 @@ mod processor {
                 columns.words.as_ptr(),
                 columns.scales.as_ptr(),
                 out.as_mut_ptr(),
-                stride,
-                blocks,
-                groups,
+                columns.scales.len(),
+                out.len() / ROWS,
             );
         });
     }
 
     pub(super) fn floats(
-        rows: &[[f32; ROWS]],
+        rows: &[[f32; float::ROWS]],
         columns: &[[f32; COLS]],
         out: &mut [f32],
         stride: usize,

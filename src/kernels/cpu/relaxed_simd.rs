@@ -5,6 +5,7 @@
 #![no_std]
 
 use core::arch::wasm32::*;
+use core::sync::atomic::{Ordering, compiler_fence};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -63,23 +64,8 @@ impl Dots for Narrow {
     }
 }
 
-type Tile = [[v128; 2]; 4];
-
-/// Four depths, the `n`-th of a block, of four rows and eight columns.
-#[inline(always)]
-unsafe fn add_depths<D: Dots>(n: usize, rows: *const u32, columns: *const v128, block: &mut Tile) {
-    unsafe {
-        let eight = [
-            v128_load(columns.add(2 * n)),
-            v128_load(columns.add(2 * n + 1)),
-        ];
-        for (row, sums) in block.iter_mut().enumerate() {
-            let four = v128_load32_splat(rows.add(4 * n).add(row));
-            sums[0] = D::add(four, eight[0], sums[0]);
-            sums[1] = D::add(four, eight[1], sums[1]);
-        }
-    }
-}
+/// Rows of a tile.
+const ROWS: usize = 6;
 
 #[expect(clippy::too_many_arguments, reason = "a module takes numbers")]
 #[inline(always)]
@@ -89,55 +75,54 @@ unsafe fn add_product<D: Dots>(
     mut shifts: *const u32,
     columns: *const v128,
     factors: *const v128,
-    mut out: *mut f32,
-    stride: usize,
+    mut out: *mut v128,
     blocks: usize,
     groups: usize,
 ) {
     unsafe {
         for _ in 0..groups {
-            let mut sums = [[f32x4_splat(0.0); 2]; 4];
             let (mut columns, mut factors) = (columns, factors);
             for _ in 0..blocks {
-                let shift = [0, 1, 2, 3].map(|row| v128_load32_splat(shifts.add(row)));
-                let mut block = shift.map(|shift| [D::begin(shift); 2]);
-                // Written out: as a loop it is half as fast.
-                add_depths::<D>(0, rows, columns, &mut block);
-                add_depths::<D>(1, rows, columns, &mut block);
-                add_depths::<D>(2, rows, columns, &mut block);
-                add_depths::<D>(3, rows, columns, &mut block);
-                add_depths::<D>(4, rows, columns, &mut block);
-                add_depths::<D>(5, rows, columns, &mut block);
-                add_depths::<D>(6, rows, columns, &mut block);
-                add_depths::<D>(7, rows, columns, &mut block);
+                let mut block = [[i32x4_splat(0); 2]; ROWS];
+                for (row, sums) in block.iter_mut().enumerate() {
+                    *sums = [D::begin(v128_load32_splat(shifts.add(row))); 2];
+                }
+                // These sums stay in registers: with others to keep, or written out as eight steps, they would not.
+                let end = columns.add(16);
+                while columns != end {
+                    let eight = [v128_load(columns), v128_load(columns.add(1))];
+                    for (row, sums) in block.iter_mut().enumerate() {
+                        let four = v128_load32_splat(rows.add(row));
+                        sums[0] = D::add(four, eight[0], sums[0]);
+                        sums[1] = D::add(four, eight[1], sums[1]);
+                    }
+                    (rows, columns) = (rows.add(ROWS), columns.add(2));
+                }
                 let eight = [v128_load(factors), v128_load(factors.add(1))];
-                for row in 0..4 {
+                for (row, sums) in block.into_iter().enumerate() {
+                    let shift = v128_load32_splat(shifts.add(row));
                     let scale = v128_load32_splat(scales.add(row));
                     for half in 0..2 {
-                        let sum =
-                            f32x4_sub(D::finish(block[row][half], shift[row]), f32x4_splat(BIAS));
+                        let sum = f32x4_sub(D::finish(sums[half], shift), f32x4_splat(BIAS));
                         let factor = f32x4_mul(eight[half], scale);
-                        sums[row][half] = f32x4_relaxed_madd(sum, factor, sums[row][half]);
+                        let to = out.add(2 * row).add(half);
+                        v128_store(to, f32x4_relaxed_madd(sum, factor, v128_load(to)));
                     }
                 }
-                (rows, scales, shifts) = (rows.add(32), scales.add(4), shifts.add(4));
-                (columns, factors) = (columns.add(16), factors.add(2));
+                // What has been added up stays in memory.
+                compiler_fence(Ordering::SeqCst);
+                (scales, shifts) = (scales.add(ROWS), shifts.add(ROWS));
+                factors = factors.add(2);
             }
-            for four in sums {
-                for (half, sum) in four.into_iter().enumerate() {
-                    let to = out.add(4 * half) as *mut v128;
-                    v128_store(to, f32x4_add(v128_load(to), sum));
-                }
-                out = out.add(stride);
-            }
+            out = out.add(2 * ROWS);
         }
     }
 }
 
-/// Adds to `out`, 8 columns and 4 * `groups` rows that are `stride` apart, the products over `blocks` blocks.
+/// Adds to `out`, eight columns for each row, the products over `blocks` blocks.
 ///
 /// # Safety
-/// `rows`: for each group, block and four depths four bytes of each row; `scales` and `shifts`: four for each group and
+/// `rows`: for each group, block and four depths four bytes of each row; `scales` and `shifts`: six for each group and
 /// block; `columns`: for each block and four depths four bytes of each column; `factors`: eight for each block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn add(
@@ -147,8 +132,7 @@ pub unsafe extern "C" fn add(
     shifts: *const u32,
     columns: *const v128,
     factors: *const v128,
-    out: *mut f32,
-    stride: usize,
+    out: *mut v128,
     blocks: usize,
     groups: usize,
 ) {
@@ -157,9 +141,7 @@ pub unsafe extern "C" fn add(
         true => add_product::<Narrow>,
     };
     unsafe {
-        add(
-            rows, scales, shifts, columns, factors, out, stride, blocks, groups,
-        );
+        add(rows, scales, shifts, columns, factors, out, blocks, groups);
     }
 }
 

@@ -8,7 +8,7 @@ use bytemuck::{cast, cast_slice};
 use half::f16;
 use wide::{f32x4, i16x8, i32x4, u8x16};
 
-use super::integer::{Format, PAIRS, Panels, Rows, add_product, quantize};
+use super::integer::{Format, PAIRS, Panels, Rows, multiply, quantize};
 use super::math::by_rows;
 use super::relaxed;
 use crate::quant::{BLOCK, QuantKind};
@@ -26,7 +26,7 @@ impl Stored<'_> {
     /// Columns `cols` as a right side.
     fn panels(&self, format: Format, cols: Range<usize>) -> Panels {
         let blocks = self.depth / BLOCK;
-        Panels::new(format, cols.len(), self.depth, |col, number| {
+        Panels::new(format, cols.len(), blocks, |col, number| {
             let block = (cols.start + col) * blocks + number;
             let words = match format {
                 Format::Words => format.pack(&self.integers(block), 0),
@@ -133,11 +133,11 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
     let format = offset.map_or(Format::Words, |offset| Format::Bytes { offset });
     by_rows(&mut out, cols, 64, |first, out| {
         let rows = out.len() / cols;
-        let x = Rows::new(&x[first * depth..], rows, depth, format);
+        let x = Rows::new(&x[first * depth..][..rows * depth], depth, format);
         for first in (0..cols).step_by(WIDE) {
             let wide = WIDE.min(cols - first);
             let panels = weights.panels(format, first..first + wide);
-            add_product(&x, &panels, wide, &mut out[first..], cols);
+            multiply(&x, &panels, &mut out[first..], cols);
         }
     });
     out
