@@ -8,6 +8,7 @@
 //! The blocking is Goto and van de Geijn's (2008): a piece of the left side stays in the second-level cache, a panel of
 //! eight columns of the right in the first, a tile of 6 x 8 sums in registers.
 
+use std::array::from_fn;
 use std::ops::Range;
 
 use bytemuck::cast;
@@ -22,6 +23,8 @@ pub(super) const ROWS: usize = 6;
 /// Blocks, and groups of rows, of the piece of the left side that is worked on.
 const DEEP: usize = 16;
 const TALL: usize = 43;
+/// Groups of columns whose sums are written together.
+const WIDE: usize = 8;
 
 /// The integers of both sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,25 +52,19 @@ impl Format {
         }
     }
 
-    /// The words of a block, zeros behind them; `offset` is added to bytes.
-    pub(super) fn pack(self, integers: &[i32; BLOCK], offset: i32) -> [i32; PAIRS] {
+    /// The words of a block, zeros behind them.
+    pub(super) fn pack(self, integers: &[i32; BLOCK]) -> [i32; PAIRS] {
         let mut words = [0; PAIRS];
         match self {
             Self::Words => {
-                words
-                    .iter_mut()
-                    .zip(integers.as_chunks::<2>().0)
-                    .for_each(|(to, two)| {
-                        *to = two[0] & 0xffff | two[1] << 16;
-                    })
+                let pairs = words.iter_mut().zip(integers.as_chunks::<2>().0);
+                pairs.for_each(|(to, [a, b])| *to = a & 0xffff | b << 16);
             }
             Self::Bytes { .. } => {
-                words
-                    .iter_mut()
-                    .zip(integers.as_chunks::<4>().0)
-                    .for_each(|(to, four)| {
-                        *to = i32::from_le_bytes(four.map(|q| (q + offset) as u8));
-                    })
+                let fours = words.iter_mut().zip(integers.as_chunks::<4>().0);
+                fours.for_each(|(to, [a, b, c, d])| {
+                    *to = a & 255 | (b & 255) << 8 | (c & 255) << 16 | d << 24;
+                });
             }
         }
         words
@@ -123,14 +120,19 @@ impl<const N: usize> Side<N> {
         let groups = count.div_ceil(N);
         let mut words = vec![[0; N]; groups * blocks * format.words()];
         let mut scales = vec![[0.0; N]; groups * blocks];
-        for (line, number) in
-            (0..count).flat_map(|line| (0..blocks).map(move |number| (line, number)))
+        for (group, number) in
+            (0..groups).flat_map(|group| (0..blocks).map(move |number| (group, number)))
         {
-            let at = place(blocks, groups, line / N, number);
-            let (integers, scale) = block(line, number);
-            scales[at][line % N] = scale;
-            let to = words[at * format.words()..][..format.words()].iter_mut();
-            to.zip(integers).for_each(|(to, word)| to[line % N] = word);
+            let at = place(blocks, groups, group, number);
+            let mut all = [[0; PAIRS]; N];
+            let lines = group * N..count.min((group + 1) * N);
+            for ((line, words), scale) in lines.zip(&mut all).zip(&mut scales[at]) {
+                (*words, *scale) = block(line, number);
+            }
+            let to = &mut words[at * format.words()..][..format.words()];
+            for (i, to) in to.iter_mut().enumerate() {
+                *to = from_fn(|line| all[line][i]);
+            }
         }
         Self {
             format,
@@ -186,7 +188,7 @@ impl Rows {
                 let at = place(blocks, rows.div_ceil(ROWS), row / ROWS, number);
                 shifts[at][row % ROWS] = relaxed::BIAS - offset * sum;
             }
-            (format.pack(&integers, 0), scale)
+            (format.pack(&integers), scale)
         });
         Self { side, shifts }
     }
@@ -220,37 +222,40 @@ pub(super) fn multiply(rows: &Rows, Panels(panels): &Panels, out: &mut [f32], st
         (format, panels.blocks),
         "the sides of a product share their format and depth"
     );
-    // Of eight columns, one after the other: rows of `out` stand far apart, often by a power of two, of which a cache holds few.
-    let mut sums = [[0.0; COLS]; TALL * ROWS];
+    // Rows of `out` stand far apart, often by a power of two, of which a cache holds few: each gets many columns at a time.
+    let mut sums = vec![[0.0; COLS]; WIDE * TALL * ROWS];
     for top in (0..side.groups()).step_by(TALL) {
         let groups = top..(top + TALL).min(side.groups());
-        let height = (groups.len() * ROWS).min(side.count - top * ROWS);
-        let sums = &mut sums[..groups.len() * ROWS];
-        for panel in 0..panels.groups() {
+        let height = groups.len() * ROWS;
+        for left in (0..panels.groups()).step_by(WIDE) {
             sums.fill([0.0; COLS]);
-            for first in (0..side.blocks).step_by(DEEP) {
-                let deep = DEEP.min(side.blocks - first);
-                let columns = panels.piece(panel..panel + 1, first, deep);
-                match format {
-                    Format::Words => {
-                        let sums = sums.as_chunks_mut::<ROWS>().0;
-                        for (group, sums) in groups.clone().zip(sums) {
-                            add(side.piece(group..group + 1, first, deep), columns, sums);
+            for (panel, sums) in (left..panels.groups())
+                .zip(sums.chunks_exact_mut(height))
+                .take(WIDE)
+            {
+                for first in (0..side.blocks).step_by(DEEP) {
+                    let deep = DEEP.min(side.blocks - first);
+                    let columns = panels.piece(panel..panel + 1, first, deep);
+                    match format {
+                        Format::Words => {
+                            let sums = sums.as_chunks_mut::<ROWS>().0;
+                            for (group, sums) in groups.clone().zip(sums) {
+                                add(side.piece(group..group + 1, first, deep), columns, sums);
+                            }
                         }
-                    }
-                    Format::Bytes { .. } => {
-                        let shifts = rows.shifts(groups.clone(), first, deep);
-                        let rows = side.piece(groups.clone(), first, deep);
-                        relaxed::add(rows, shifts, columns, sums);
+                        Format::Bytes { .. } => {
+                            let shifts = rows.shifts(groups.clone(), first, deep);
+                            let rows = side.piece(groups.clone(), first, deep);
+                            relaxed::add(rows, shifts, columns, sums);
+                        }
                     }
                 }
             }
-            let width = COLS.min(panels.count - panel * COLS);
-            for (row, sums) in sums.iter().take(height).enumerate() {
-                put(
-                    sums,
-                    &mut out[(top * ROWS + row) * stride + panel * COLS..][..width],
-                );
+            let columns = left * COLS..panels.count.min((left + WIDE) * COLS);
+            for row in 0..height.min(side.count - top * ROWS) {
+                let to = &mut out[(top * ROWS + row) * stride..][columns.clone()];
+                let parts = to.chunks_mut(COLS).zip(sums.chunks_exact(height));
+                parts.for_each(|(to, sums)| put(&sums[row], to));
             }
         }
     }
@@ -292,17 +297,17 @@ mod tests {
 
     #[test]
     fn nothing_overflows() {
-        for (format, offset) in [
+        for (format, top) in [
             (Format::Words, 0),
             (Format::Bytes { offset: 0 }, 0),
-            (Format::Bytes { offset: 128 }, 128),
+            (Format::Bytes { offset: 128 }, 0x8080_8080_u32),
         ] {
             // The worst case: all of both sides at their largest.
             let ones = [1.0; 3 * BLOCK];
             let rows = Rows::new(&ones, ones.len(), format);
             let panels = Panels::new(format, 1, 3, |_, _| {
                 let (integers, scale) = quantize(&[1.0; BLOCK], 127.0);
-                (format.pack(&integers, offset), scale)
+                (format.pack(&integers).map(|word| word ^ top as i32), scale)
             });
             let mut out = [0.0];
             multiply(&rows, &panels, &mut out, 1);

@@ -29,7 +29,7 @@ impl Stored<'_> {
         Panels::new(format, cols.len(), blocks, |col, number| {
             let block = (cols.start + col) * blocks + number;
             let words = match format {
-                Format::Words => format.pack(&self.integers(block), 0),
+                Format::Words => format.pack(&self.integers(block)),
                 Format::Bytes { offset } => self.bytes(block, offset),
             };
             (words, float(self.scales[block]))
