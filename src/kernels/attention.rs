@@ -99,7 +99,7 @@ pub(super) fn attend_on_cpu(
         let limit = seen[count - 1];
         let queries = Columns::new(&queries[first * stride..], count, head_dim, stride, 1);
         let keys = keys.some(0..limit.div_ceil(ROWS));
-        multiply(keys, queries.group(0), scores.as_flattened_mut(), COLS);
+        multiply(keys, queries.group(0), &mut scores);
         let scores = &mut scores[..limit];
         for (i, &seen) in seen.iter().enumerate() {
             scores[seen..]
@@ -110,7 +110,7 @@ pub(super) fn attend_on_cpu(
         for channel in (0..head_dim).step_by(ROWS) {
             let values = &values.group(channel / ROWS)[..limit];
             let mut sums = [[0.0; COLS]; ROWS];
-            multiply(values, scores, sums.as_flattened_mut(), COLS);
+            multiply(values, scores, &mut sums);
             for (i, share) in shares.iter().enumerate().take(count) {
                 let to = &mut out[(first + i) * width + channel..];
                 let pairs = to.iter_mut().zip(&sums).take(head_dim - channel);

@@ -1,5 +1,6 @@
 /**
- * PageLens and onnxruntime-web in one Chromium, one after the other: InternVL2.5-1B's sizes, noise for weights, medians.
+ * PageLens and onnxruntime-web in one Chromium, by turns, since a machine may be slower for minutes: InternVL2.5-1B's sizes, noise
+ * for weights, medians.
  *
  *     python tests/peers/models.py /tmp/peers        (once: the rivals' models, 3 GB)
  *     (cd tests/peers && npm install)
@@ -79,9 +80,9 @@ async function alone(webgpu, url, work) {
 /** The engine's bench on one CPU thread, as far as `names`. @param {string[]} names @returns {Promise<Times>} */
 function pagelens(names) {
   return alone(false, `${ours.url}fixtures/blank.html`, async (page) => {
-    const measured = await page.evaluate(([names, repeats]) => {
+    const measured = await page.evaluate((names) => {
       const worker = new Worker("/bench-worker.js", { type: "module" });
-      worker.postMessage({ model: new URL("/models/tiny/", document.baseURI).href, repeats, device: "cpu", shape: "internvl2_5-1b", weights: "q8" });
+      worker.postMessage({ model: new URL("/models/tiny/", document.baseURI).href, repeats: 1, device: "cpu", shape: "internvl2_5-1b", weights: "q8" });
       /** @type {[string, number][]} */
       const all = [];
       return new Promise((/** @type {(all: [string, number][]) => void} */ resolve, reject) => {
@@ -92,7 +93,7 @@ function pagelens(names) {
           else if ("device" in data) reject(new Error(`the bench has ended without ${names}`));
         };
       });
-    }, /** @type {const} */ ([names, repeats]));
+    }, names);
     return new Map(measured);
   });
 }
@@ -127,7 +128,7 @@ function pagelensCut(names) {
   });
 }
 
-/** A tile's share of a page of seven, encoded by the workers that a page without a GPU starts. @returns {Promise<number>} */
+/** A tile's share of a page of seven, encoded by the workers that a page without a GPU starts. @returns {Promise<Times>} */
 function spread() {
   return alone(false, `${ours.url}fixtures/blank.html`, async (page) => {
     // Nothing of the public API tells when the encoders are there: a message between its parts does.
@@ -145,13 +146,12 @@ function spread() {
       });
     });
     await page.reload();
-    return page.evaluate(async (repeats) => {
+    const ms = await page.evaluate(async () => {
       const { createEngine } = await import(/** @type {string} */ ("/pagelens.js"));
       const engine = await createEngine({ model: "/peers-eyes/", device: "cpu" });
       await /** @type {any} */ (globalThis).encoders;
-      /** @type {number[]} */
-      const times = [];
-      for (let turn = 0; turn <= repeats; turn++) {
+      let ms = NaN;
+      for (let turn = 0; turn < 2; turn++) {
         const canvas = new OffscreenCanvas(3 * 448, 2 * 448);
         canvas.getContext("2d")?.fillRect(0, 0, 100 + turn, 100); // another page each time: of one that is known nothing is encoded
         const image = await canvas.convertToBlob();
@@ -159,13 +159,14 @@ function spread() {
         const onProgress = (/** @type {{ phase: string, done: number, total: number }} */ { phase, done, total }) => {
           if (phase !== "vision") return;
           if (done === 0) began = performance.now();
-          else if (done === total && turn > 0) times.push((performance.now() - began) / total);
+          else if (done === total) ms = (performance.now() - began) / total;
         };
         const content = [{ type: "image", image }, { type: "text", text: "What is this?" }];
         await engine.chat.completions.create({ messages: [{ role: "user", content }], max_tokens: 1, max_tiles: 6, onProgress });
       }
-      return times.sort((a, b) => a - b)[times.length >> 1] ?? NaN;
-    }, repeats);
+      return ms;
+    });
+    return new Map([[tile, ms]]);
   });
 }
 
@@ -175,7 +176,7 @@ function spread() {
  */
 
 /** @param {Task} task @param {{ provider?: "wasm" | "webgpu", threads?: number, repeats?: number }} [options] @returns {Promise<number>} */
-function onnxruntime(task, { provider = "wasm", threads = 1, repeats: turns = repeats } = {}) {
+function onnxruntime(task, { provider = "wasm", threads = 1, repeats: turns = 1 } = {}) {
   return alone(provider === "webgpu", rivalUrl, (page) => page.evaluate(async ([{ model, decode }, { provider, threads, turns }]) => {
     const ort = await import(/** @type {string} */ (provider === "webgpu" ? "/ort.webgpu.min.mjs" : "/ort.wasm.min.mjs"));
     if (threads > 1 && !crossOriginIsolated) throw new Error("threads want an isolated page");
@@ -215,6 +216,27 @@ async function fastest(task, repeats) {
   return best;
 }
 
+/** @param {() => Promise<Times>} theirs @param {() => Promise<Times>} mine @returns {Promise<{ theirs: Times, mine: Times }>} medians */
+async function byTurns(theirs, mine) {
+  /** @type {{ theirs: Times[], mine: Times[] }} */
+  const all = { theirs: [], mine: [] };
+  for (let turn = 0; turn < repeats; turn++) {
+    all.theirs.push(await theirs());
+    all.mine.push(await mine());
+  }
+  const medians = (/** @type {Times[]} */ times) => new Map([...(times[0]?.keys() ?? [])].map((name) => {
+    const sorted = times.map((one) => one.get(name) ?? NaN).sort((a, b) => a - b);
+    return [name, sorted[sorted.length >> 1] ?? NaN];
+  }));
+  return { theirs: medians(all.theirs), mine: medians(all.mine) };
+}
+
+/** @param {string} title @param {{ theirs: Times, mine: Times }} times */
+function table(title, { theirs, mine }) {
+  head(title);
+  for (const [name, ms] of theirs) row(name, mine.get(name), ms);
+}
+
 /** @param {string} title */
 const head = (title) => console.log(`\n${title.padEnd(32)} ${"PageLens".padStart(12)} ${"onnxruntime".padStart(12)} ${"ratio".padStart(7)}`);
 
@@ -228,25 +250,22 @@ const tile = "encode a tile";
 /** @type {Record<string, () => Promise<void>>} */
 const all = {
   encoder: async () => {
-    const theirs = await onnxruntime({ model: "encoder-int8" });
-    const mine = await pagelens([tile]);
-    head("one thread, 8 bits");
-    row(tile, mine.get(tile), theirs);
+    const theirs = async () => new Map([[tile, await onnxruntime({ model: "encoder-int8" })]]);
+    table("one thread, 8 bits", await byTurns(theirs, () => pagelens([tile])));
   },
   decoder: async () => {
     const steps = Object.entries({ "prefill 512": { past: 1, length: 512 }, "a token at 512": { past: 512, length: 1 }, "a token at 4096": { past: 4096, length: 1 } });
-    /** @type {Times} */
-    const theirs = new Map();
-    for (const [name, step] of steps) theirs.set(name, await onnxruntime({ model: "decoder-int8", decode: { layers: 24, ...step } }));
-    const mine = await pagelens([...theirs.keys()]);
-    head("one thread, 8 bits");
-    for (const [name, ms] of theirs) row(name, mine.get(name), ms);
+    const theirs = async () => {
+      /** @type {Times} */
+      const times = new Map();
+      for (const [name, { past, length }] of steps) times.set(name, await onnxruntime({ model: "decoder-int8", decode: { layers: 24, past, length } }, { repeats: length === 1 ? 10 : 1 }));
+      return times;
+    };
+    table("one thread, 8 bits", await byTurns(theirs, () => pagelens(steps.map(([name]) => name))));
   },
   threads: async () => {
-    const theirs = await onnxruntime({ model: "encoder-int8" }, { threads: 2 });
-    const mine = await spread();
-    head("two threads, 8 bits");
-    row(`${tile} of seven`, mine, theirs);
+    const theirs = async () => new Map([[tile, await onnxruntime({ model: "encoder-int8" }, { threads: 2 })]]);
+    table("two threads, 8 bits, of seven", await byTurns(theirs, spread));
   },
   webgpu: async () => {
     const [layer, token] = [tile, "a token at 512"];

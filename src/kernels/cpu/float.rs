@@ -58,20 +58,18 @@ impl<const N: usize> Side<N> {
     }
 }
 
-/// The products of groups of rows with a group of columns to `out`, four rows for each that are `stride` apart.
+/// The products of groups of rows with a group of columns, to a line of `out` for each row.
 pub(in crate::kernels) fn multiply(
     rows: &[[f32; ROWS]],
     columns: &[[f32; COLS]],
-    out: &mut [f32],
-    stride: usize,
+    out: &mut [[f32; COLS]],
 ) {
-    if relaxed::floats(rows, columns, out, stride) {
+    if relaxed::floats(rows, columns, out) {
         return;
     }
-    for (group, rows) in rows.chunks_exact(columns.len()).enumerate() {
-        for (r, sums) in tile(rows, columns).iter().enumerate() {
-            out[(group * ROWS + r) * stride..][..COLS].copy_from_slice(sums);
-        }
+    let groups = rows.chunks_exact(columns.len());
+    for (rows, out) in groups.zip(out.as_chunks_mut().0) {
+        *out = tile(rows, columns);
     }
 }
 
@@ -113,7 +111,7 @@ pub(in crate::kernels) fn product(x: &[f32], weights: &[f32], depth: usize) -> V
                 let rows = rows.some(top / ROWS..(top + tall).div_ceil(ROWS));
                 let mut sums = [[0.0; COLS]; TALL * ROWS];
                 for panel in 0..wide.div_ceil(COLS) {
-                    multiply(rows, columns.group(panel), sums.as_flattened_mut(), COLS);
+                    multiply(rows, columns.group(panel), &mut sums);
                     let left = left + panel * COLS;
                     let width = COLS.min(cols - left);
                     for (r, sums) in sums.iter().take(tall).enumerate() {

@@ -105,26 +105,23 @@ pub(super) fn add(
     processor::add(rows, shifts, columns, out);
 }
 
-/// `rows . columns` over their depth by relaxed SIMD, where there is: groups of four rows, eight columns, to `out`, its rows
-/// `stride` apart.
+/// `rows . columns` over their depth by relaxed SIMD, where there is, to a line of `out` for each row.
 pub(super) fn floats(
     rows: &[[f32; float::ROWS]],
     columns: &[[f32; COLS]],
-    out: &mut [f32],
-    stride: usize,
+    out: &mut [[f32; COLS]],
 ) -> bool {
-    let depth = columns.len();
-    let groups = rows.len() / depth;
     let able = processor::right().is_some_and(|right| choice(right) != Integers::Words);
-    if !able || groups == 0 {
-        return able;
+    if able {
+        let groups = rows.len() / columns.len();
+        assert!(
+            rows.len() == groups * columns.len() && out.len() >= groups * float::ROWS,
+            "floats: {groups} groups of {}",
+            columns.len()
+        );
+        processor::floats(rows, columns, out);
     }
-    assert!(
-        rows.len() == groups * depth && out.len() >= (groups * float::ROWS - 1) * stride + COLS,
-        "floats: {groups} groups of {depth}"
-    );
-    processor::floats(rows, columns, out, stride, [depth, groups]);
-    true
+    able
 }
 
 /// A single row in bytes.
@@ -215,19 +212,16 @@ mod processor {
     pub(super) fn floats(
         rows: &[[f32; float::ROWS]],
         columns: &[[f32; COLS]],
-        out: &mut [f32],
-        stride: usize,
-        [depth, groups]: [usize; 2],
+        out: &mut [[f32; COLS]],
     ) {
-        for (line, col) in
-            (0..groups * float::ROWS).flat_map(|line| (0..COLS).map(move |col| (line, col)))
-        {
-            let left = &rows[line / float::ROWS * depth..][..depth];
-            let products = left
-                .iter()
-                .zip(columns)
-                .map(|(l, r)| l[line % float::ROWS] * r[col]);
-            out[line * stride + col] = products.sum();
+        let lines = rows
+            .chunks_exact(columns.len())
+            .flat_map(|rows| (0..float::ROWS).map(move |row| (rows, row)));
+        for ((rows, row), out) in lines.zip(out) {
+            *out = from_fn(|col| {
+                let products = rows.iter().zip(columns);
+                products.map(|(left, right)| left[row] * right[col]).sum()
+            });
         }
     }
 
@@ -287,8 +281,7 @@ mod processor {
             this: &Module,
             rows: *const [f32; float::ROWS],
             columns: *const [f32; COLS],
-            out: *mut f32,
-            stride: usize,
+            out: *mut [f32; COLS],
             depth: usize,
             groups: usize,
         );
@@ -372,14 +365,13 @@ mod processor {
     pub(super) fn floats(
         rows: &[[f32; float::ROWS]],
         columns: &[[f32; COLS]],
-        out: &mut [f32],
-        stride: usize,
-        [depth, groups]: [usize; 2],
+        out: &mut [[f32; COLS]],
     ) {
         PROCESSOR.with(|processor| {
             let (module, _) = processor.as_ref().expect(LOADED);
-            let (rows, columns) = (rows.as_ptr(), columns.as_ptr());
-            module.floats(rows, columns, out.as_mut_ptr(), stride, depth, groups);
+            let groups = rows.len() / columns.len();
+            let (rows, to) = (rows.as_ptr(), out.as_mut_ptr());
+            module.floats(rows, columns.as_ptr(), to, columns.len(), groups);
         });
     }
 

@@ -279,7 +279,7 @@ pub unsafe extern "C" fn dots(
     }
 }
 
-/// The products of `groups` groups of four rows with eight columns, over `depth`, to `out`, its rows `stride` apart.
+/// The products of `groups` groups of four rows with eight columns, over `depth`, to `out`, eight columns for each row.
 ///
 /// # Safety
 /// `rows`: for each group and depth four values; `columns`: for each depth eight.
@@ -287,8 +287,7 @@ pub unsafe extern "C" fn dots(
 pub unsafe extern "C" fn floats(
     mut rows: *const u32,
     columns: *const v128,
-    mut out: *mut f32,
-    stride: usize,
+    mut out: *mut v128,
     depth: usize,
     groups: usize,
 ) {
@@ -305,11 +304,10 @@ pub unsafe extern "C" fn floats(
                 }
                 (rows, columns) = (rows.add(4), columns.add(2));
             }
-            for four in sums {
-                v128_store(out as *mut v128, four[0]);
-                v128_store(out.add(4) as *mut v128, four[1]);
-                out = out.add(stride);
+            for (at, sum) in sums.into_iter().flatten().enumerate() {
+                v128_store(out.add(at), sum);
             }
+            out = out.add(8);
         }
     }
 }
