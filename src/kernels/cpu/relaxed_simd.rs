@@ -304,10 +304,11 @@ pub unsafe extern "C" fn floats(
                 }
                 (rows, columns) = (rows.add(4), columns.add(2));
             }
-            for (at, sum) in sums.into_iter().flatten().enumerate() {
-                v128_store(out.add(at), sum);
+            for four in sums {
+                v128_store(out, four[0]);
+                v128_store(out.add(1), four[1]);
+                out = out.add(2);
             }
-            out = out.add(8);
         }
     }
 }
