@@ -24,8 +24,8 @@ demo: native wasm
 ask: native
 	$(PAGELENS) ask www/samples/word.png "What does it say?"
 
-# Modules are linked on one core: the other tests meanwhile.
-test: tools node_modules $(BINDGEN)
+# What is fetched comes first, one after the other. Modules are linked on one core: other tests run meanwhile.
+test: tools node_modules $(BINDGEN) www/fonts/cjk.ttc downloads
 	$(MAKE) -j 2 test-rust wasm tests/e2e/fixtures/kernels/kernels_bg.wasm
 	$(MAKE) fuzz
 	$(MAKE) test-page
