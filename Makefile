@@ -26,7 +26,7 @@ ask: native
 
 # What is fetched comes first, one after the other. Modules are linked on one core: other tests run meanwhile.
 test: tools node_modules $(BINDGEN) www/fonts/cjk.ttc downloads
-	$(MAKE) -j 2 test-rust wasm tests/e2e/fixtures/kernels/kernels_bg.wasm
+	$(MAKE) wasm tests/e2e/fixtures/kernels/kernels_bg.wasm & modules=$$!; $(MAKE) test-rust; rust=$$?; wait $$modules && exit $$rust
 	$(MAKE) fuzz
 	$(MAKE) test-page
 
