@@ -72,21 +72,51 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
     attention_merge(&out, &marks)
 }
 
+/// Positions whose keys or values stay in the first-level cache while all heads that share them pass.
+const CPU_PART: usize = 64;
+
 fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> Vec<f32> {
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let (qkv, keys, values) = (cpu(qkv), cpu(&cache.keys), cpu(&cache.values));
     let queries = elements::<f32>(&qkv);
     let (keys, values) = (elements::<f32>(&keys), elements::<f32>(&values));
     let scale = (head_dim as f32).sqrt().recip();
+    let group = heads / kv_heads;
     let mut out = vec![0.0; heads * head_dim];
-    let mut scores = vec![0.0; length];
-    for (head, out) in out.chunks_exact_mut(head_dim).enumerate() {
-        let query = &queries[head * head_dim..][..head_dim];
-        let cached = head / (heads / kv_heads) * context * head_dim;
-        dots(query, &keys[cached..], &mut scores);
-        let share = exponentials(&mut scores, scale).recip();
-        add_weighted(&scores, &values[cached..], out);
-        out.iter_mut().for_each(|o| *o *= share);
+    let mut scores = vec![0.0; group * length];
+    for (kv_head, out) in out.chunks_exact_mut(group * head_dim).enumerate() {
+        let cached = kv_head * context * head_dim;
+        let queries = &queries[kv_head * group * head_dim..][..group * head_dim];
+        let parts = || {
+            (0..length)
+                .step_by(CPU_PART)
+                .map(|at| at..length.min(at + CPU_PART))
+        };
+        for part in parts() {
+            let heads = queries
+                .chunks_exact(head_dim)
+                .zip(scores.chunks_exact_mut(length));
+            for (query, scores) in heads {
+                let keys = &keys[cached + part.start * head_dim..];
+                dots(query, keys, &mut scores[part.clone()]);
+            }
+        }
+        let shares: Vec<_> = scores
+            .chunks_exact_mut(length)
+            .map(|scores| exponentials(scores, scale).recip())
+            .collect();
+        for part in parts() {
+            let heads = out
+                .chunks_exact_mut(head_dim)
+                .zip(scores.chunks_exact(length));
+            for (out, scores) in heads {
+                let values = &values[cached + part.start * head_dim..];
+                add_weighted(&scores[part.clone()], values, out);
+            }
+        }
+        for (out, share) in out.chunks_exact_mut(head_dim).zip(shares) {
+            out.iter_mut().for_each(|o| *o *= share);
+        }
     }
     out
 }
