@@ -1,6 +1,6 @@
 /**
- * PageLens and onnxruntime-web in one Chromium, by turns, since a machine may be slower for minutes: InternVL2.5-1B's sizes, noise
- * for weights, medians.
+ * PageLens and onnxruntime-web in one Chromium: InternVL2.5-1B's sizes, noise for weights, medians. On the CPU they take turns,
+ * since a machine may be slower for minutes.
  *
  *     python tests/peers/models.py /tmp/peers        (once: the rivals' models, 3 GB)
  *     (cd tests/peers && npm install)
