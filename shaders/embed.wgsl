@@ -1,9 +1,11 @@
 // The decoder's input: out [rows, width]. sources[t] below VISUAL is a row of the embedding table [vocabulary, width] (f32,
-// q8 or q4), or of a block of it; NONE a row that another block has; otherwise sources[t] - VISUAL is a row of visual
-// [visual tokens, width]. One invocation sixteen columns.
+// q8 or q4), of which rows `first` and on are here, `block` of them; otherwise sources[t] - VISUAL is a row of visual
+// [visual tokens, width]. Rows of other blocks stay as they are. One invocation sixteen columns.
 struct Params {
     rows: u32,
     width: u32,
+    first: u32,
+    block: u32,
 }
 @group(0) @binding(0) var<storage, read_write> sources: array<u32>;
 @group(0) @binding(1) var<storage, read_write> visual: array<vec4<f32>>;
@@ -27,11 +29,13 @@ fn main(
     let count_here = min(4u, quads - chunk * 4u);
     let source = sources[row];
     if (source < VISUAL) {
-        let sixteen = weight16(source, chunk, params.width);
-        for (var i = 0u; i < count_here; i++) {
-            out[row * quads + chunk * 4u + i] = sixteen[i];
+        if (source >= params.first && source - params.first < params.block) {
+            let sixteen = weight16(source - params.first, chunk, params.width);
+            for (var i = 0u; i < count_here; i++) {
+                out[row * quads + chunk * 4u + i] = sixteen[i];
+            }
         }
-    } else if (source != NONE) {
+    } else {
         for (var i = 0u; i < count_here; i++) {
             out[row * quads + chunk * 4u + i] = visual[(source - VISUAL) * quads + chunk * 4u + i];
         }

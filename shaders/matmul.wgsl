@@ -30,11 +30,12 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
         for (var i = 0u; i < 4u; i++) {
             let quad = chunk * 4u + i;
             if (quad < quads) {
-                of_column += column_part(ws[i], quad);
+                let norm = norm(quad);
+                of_column += column_part(ws[i], norm);
                 if (staged_row < params.rows) {
                     let four = x[staged_row * quads + quad];
                     of_row += row_part(four);
-                    xs[i] = prepare(four, quad);
+                    xs[i] = prepare(four, norm);
                 }
             }
         }

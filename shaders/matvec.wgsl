@@ -22,7 +22,7 @@ fn main(
             let quad = chunk * 4u + i;
             if (quad < quads) {
                 of_row += row_part(x[quad]);
-                xs[i] = prepare(x[quad], quad);
+                xs[i] = prepare(x[quad], norm(quad));
             }
         }
         for (var j = 0u; j < 4u; j++) {

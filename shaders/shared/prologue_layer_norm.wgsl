@@ -4,14 +4,17 @@
 @group(0) @binding(PROLOGUE) var<storage, read_write> norm_weight: array<vec4<f32>>;
 @group(0) @binding(PROLOGUE + 1u) var<storage, read_write> norm_bias: array<vec4<f32>>;
 
-fn prepare(x: vec4<f32>, quad: u32) -> vec4<f32> {
-    return x * norm_weight[quad];
+fn norm(quad: u32) -> Norm {
+    return Norm(norm_weight[quad], norm_bias[quad]);
+}
+fn prepare(x: vec4<f32>, norm: Norm) -> vec4<f32> {
+    return x * norm.weight;
 }
 fn row_part(x: vec4<f32>) -> vec2<f32> {
     return vec2<f32>(dot(x, x), dot(x, vec4<f32>(1.0)));
 }
-fn column_part(w: vec4<f32>, quad: u32) -> vec2<f32> {
-    return vec2<f32>(dot(w, norm_weight[quad]), dot(w, norm_bias[quad]));
+fn column_part(w: vec4<f32>, norm: Norm) -> vec2<f32> {
+    return vec2<f32>(dot(w, norm.weight), dot(w, norm.bias));
 }
 fn settle(sum: f32, row: vec2<f32>, column: vec2<f32>) -> f32 {
     let mean = row.y / f32(params.depth);

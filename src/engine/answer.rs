@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use web_time::Instant;
 
 use crate::chat::StreamDecoder;
-use crate::error::{Error, Result};
-use crate::kernels::launch::read_words;
 use crate::kernels::sample::MAX_TOP_K;
 use crate::kernels::{SampleParams, sample};
 
@@ -133,8 +131,8 @@ impl Answer {
         }
     }
 
-    /// Chooses the next token, one of those `allowed`, on the device and reads its id back; sets `stop` on a stop token.
-    pub(super) async fn choose(&mut self, allowed: Option<&[u32]>) -> Result<u32> {
+    /// Chooses the next token, one of those `allowed`, on the device: its id, [1], to be [taken](Self::take).
+    pub(super) fn choose(&mut self, allowed: Option<&[u32]>) -> Tensor<1, Int> {
         let GenerateOptions {
             temperature,
             top_k,
@@ -155,21 +153,26 @@ impl Answer {
         } else {
             &self.seen
         };
-        let chosen = sample(&self.logits, seen, allowed, how);
-        let [id, ..] = read_words(&chosen).await?[..] else {
-            return Err(Error::DeviceLost);
-        };
+        sample(&self.logits, seen, allowed, how)
+    }
+
+    /// Counts what was chosen, or sets `stop` where it is a stop token.
+    pub(super) fn take(&mut self, id: u32) {
         self.last = Instant::now();
         self.first.get_or_insert(self.last);
         if self.stops.contains(&id) {
             self.stop = Some(StopReason::Stop);
-            return Ok(id);
+            return;
         }
         self.usage.completion_tokens += 1;
         if let Err(at) = self.seen.binary_search(&id) {
             self.seen.insert(at, id);
         }
-        Ok(id)
+    }
+
+    /// Whether there will be a token after the next one.
+    pub(super) fn goes_on(&self) -> bool {
+        self.usage.completion_tokens + 1 < self.options.max_tokens
     }
 
     /// Counts and times so far.

@@ -26,6 +26,9 @@ use crate::weights::Checkpoint;
 /// Tokens of question and answer that a page is expected to need beside its own.
 const TEXT: usize = 1536;
 
+/// More tiles at once would not fill a GPU any better.
+const MOST_TILES: usize = 4;
+
 /// What a conversation is expected to hold; `None` is the checkpoint's own limit of tiles, and the context that follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Use {
@@ -185,18 +188,37 @@ fn cache(config: &ModelConfig, context: usize) -> u64 {
 }
 
 fn activations(config: &ModelConfig, tiles: usize, context: usize) -> u64 {
-    let (v, l) = (&config.vision, &config.language);
+    let v = &config.vision;
     let thumbnail = usize::from(config.tiling.thumbnail && tiles > 1);
-    let (n, c) = (v.positions(), v.hidden_size);
-    // Input, its norm and the output are C wide; between them is the MLP's hidden row or q | k | v with the mixed heads.
-    let encoder = n * (3 * c + v.intermediate_size.max(4 * c));
-    let rows = PREFILL_ROWS.min(context);
+    let visual = config.projector.tokens_per_tile(v) * config.language.hidden_size;
+    let page = (tiles + thumbnail) * (3 * v.image_size.pow(2) + visual);
+    let decoder = decoder_activations(config, PREFILL_ROWS.min(context));
+    4 * (encoder_activations(config).max(decoder) + page) as u64
+}
+
+/// Values of one tile: input, its norm and the output are C wide; between them is the MLP's hidden row or q | k | v with the
+/// mixed heads.
+fn encoder_activations(config: &ModelConfig) -> usize {
+    let (v, c) = (&config.vision, config.vision.hidden_size);
+    v.positions() * (3 * c + v.intermediate_size.max(4 * c))
+}
+
+/// Values of a run of rows.
+fn decoder_activations(config: &ModelConfig, rows: usize) -> usize {
+    let l = &config.language;
     let (d, queries) = (l.hidden_size, l.heads * l.head_dim);
     let qkv = queries + 2 * l.kv_heads * l.head_dim;
-    let decoder = rows * (3 * d + (3 * l.intermediate_size).max(qkv + queries)) + l.vocab_size;
-    let page =
-        (tiles + thumbnail) * (3 * v.image_size.pow(2) + config.projector.tokens_per_tile(v) * d);
-    4 * (encoder.max(decoder) + page) as u64
+    rows * (3 * d + (3 * l.intermediate_size).max(qkv + queries)) + l.vocab_size
+}
+
+/// Tiles that are encoded together on a GPU at most: as many as take no more room than a prefill does, in buffers that it has.
+pub(super) fn tiles_at_once(config: &ModelConfig, limits: Limits) -> usize {
+    let v = &config.vision;
+    let prefill = decoder_activations(config, PREFILL_ROWS.min(config.language.max_positions));
+    let widest = 4 * v.positions() * v.intermediate_size.max(3 * v.hidden_size);
+    (prefill / encoder_activations(config))
+        .min(limits.tensor as usize / widest)
+        .clamp(1, MOST_TILES)
 }
 
 fn megabytes(bytes: u64) -> String {

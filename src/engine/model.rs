@@ -1,8 +1,11 @@
 //! The whole model on one device.
 
-use burn::tensor::Tensor;
+use std::ops::Range;
+
+use burn::tensor::{Int, Tensor};
 use serde::Deserialize;
 
+use super::fit::tiles_at_once;
 use crate::chat::prompt::Markers;
 use crate::chat::tokenizer::Tokenizer;
 use crate::config::{ModelConfig, TilingConfig};
@@ -104,6 +107,14 @@ impl Model {
         context(&self.config)
     }
 
+    /// Tiles that [`Self::encode`] may be given at once.
+    pub fn tiles_at_once(&self) -> usize {
+        match self.compute.adapter {
+            Some(_) => tiles_at_once(&self.config, self.compute.limits),
+            None => 1,
+        }
+    }
+
     /// Visual tokens of a tile.
     pub fn tokens_per_tile(&self) -> usize {
         self.config.projector.tokens_per_tile(&self.config.vision)
@@ -133,11 +144,11 @@ impl Model {
         )
     }
 
-    /// Hidden states [1 + N, C], the class token first, and visual tokens [tokens a tile, D] of tile `index`. A tile at a
-    /// time keeps the widest activation below WebGPU's 128 MiB binding, whatever the page. Only for models that see.
-    pub fn encode(&self, pixel_values: &Tensor<4>, index: usize) -> (Tensor<2>, Tensor<2>) {
+    /// Hidden states [tiles * (1 + N), C], the class token first, and visual tokens [tiles * tokens a tile, D] of some tiles,
+    /// at most [`Self::tiles_at_once`]. Only for models that see.
+    pub fn encode(&self, pixel_values: &Tensor<4>, tiles: Range<usize>) -> (Tensor<2>, Tensor<2>) {
         let (encoder, projector) = self.eyes.as_ref().expect("the model sees");
-        let hidden = encoder.forward(pixel_values, index);
+        let hidden = encoder.forward(pixel_values, tiles);
         let visual = projector.forward(&hidden);
         (hidden, visual)
     }
@@ -161,6 +172,13 @@ impl Model {
             logits = Some(decoder.forward(x, cache));
         }
         logits.expect("at least one row")
+    }
+
+    /// Runs the token whose id is in `chosen` [1] at the cache's end and returns the logits after it, [1, V]: nothing waits
+    /// for the id to be read.
+    pub fn forward_chosen(&self, chosen: &Tensor<1, Int>, cache: &mut KvCache) -> Tensor<2> {
+        let decoder = self.decoder.as_ref().expect("loaded as a whole");
+        decoder.forward(decoder.embed_chosen(chosen), cache)
     }
 }
 

@@ -1,10 +1,12 @@
 //! A conversation, and the one decode loop: [`Session::start`] prefills what is new, [`Session::next`] makes a token.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
@@ -15,9 +17,11 @@ use crate::chat::prompt::{self, Prompt};
 use crate::config::TilingConfig;
 use crate::error::{Error, Result};
 use crate::kernels::embed::Source;
-use crate::kernels::stack;
+use crate::kernels::launch::{finish, read_words, submit};
+use crate::kernels::{rows, stack};
 use crate::language::cache::KvCache;
 use crate::page::{DecodeOptions, decode};
+use crate::vision::tiles::{Grid, Plan};
 
 /// A picture of the conversation, as the user gave it.
 #[derive(Clone, Debug)]
@@ -62,22 +66,32 @@ pub trait Encode {
     ) -> impl Future<Output = Result<Tensor<2>>>;
 }
 
+/// Seconds that tiles encoded at once may take: between them an answer can be stopped, and tells how far it is.
+const STOPS_WITHIN: f64 = 0.25;
+
 impl<F: AsyncFnMut(usize, usize) -> bool> Encode for F {
     async fn encode(&mut self, model: &Model, pixel_values: &Tensor<4>) -> Result<Tensor<2>> {
         let tiles = pixel_values.dims()[0];
-        let mut visual = Vec::with_capacity(tiles);
-        for tile in 0..tiles {
-            if !self(tile, tiles).await {
+        let (mut done, mut at_once) = (0, 1);
+        let mut visual = Vec::new();
+        while done < tiles {
+            if !self(done, tiles).await {
                 return Err(Error::Stopped);
             }
-            visual.push(model.encode(pixel_values, tile).1);
+            let began = Instant::now();
+            let some = done..tiles.min(done + at_once);
+            visual.push(model.encode(pixel_values, some.clone()).1);
+            finish(&visual[visual.len() - 1]).await?;
+            let took = began.elapsed().as_secs_f64() / some.len() as f64;
+            at_once = ((STOPS_WITHIN / took) as usize).clamp(1, model.tiles_at_once());
+            done = some.end;
         }
         Ok(stack(&visual))
     }
 }
 
-/// A picture's content and the number of tiles it was allowed.
-type PictureKey = ([u8; 32], usize);
+/// A picture's content and how it was cut.
+type PictureKey = ([u8; 32], Grid);
 
 /// A conversation on one model. The KV cache and the encoded pictures outlive a turn, so that the next turn pays only for
 /// what is new.
@@ -86,6 +100,7 @@ pub struct Session {
     cache: Option<KvCache>,
     slots: Vec<Slot>,
     pictures: HashMap<PictureKey, Tensor<2>>,
+    sizes: HashMap<[u8; 32], [usize; 2]>, // width and height by content
     answer: Option<Answer>,
 }
 
@@ -121,18 +136,11 @@ impl Session {
         let tiling = tiling(&model.config.tiling, options.max_tiles);
         let mut keys: Vec<PictureKey> = Vec::with_capacity(pictures.len());
         for picture in pictures {
-            let key = (Sha256::digest(&picture.bytes).into(), tiling.max_tiles);
-            if let Entry::Vacant(unseen) = self.pictures.entry(key) {
-                let options = DecodeOptions {
-                    name: picture.name.clone(),
-                    ..DecodeOptions::default()
-                };
-                let pixel_values = model.pixel_values(&decode(&picture.bytes, &options)?, &tiling);
-                unseen.insert(encode.encode(model, &pixel_values).await?);
-            }
-            keys.push(key);
+            keys.push(self.look(model, picture, &tiling, &mut encode).await?);
         }
         self.pictures.retain(|key, _| keys.contains(key));
+        self.sizes
+            .retain(|content, _| keys.iter().any(|(of, _)| of == content));
         let tokens_per_tile = model.tokens_per_tile();
         let tiles: Vec<_> = keys
             .iter()
@@ -153,6 +161,53 @@ impl Session {
             image_tokens: usage.image_tokens,
             cached_tokens,
         })
+    }
+
+    /// Has a picture encoded, as far as it is not known.
+    async fn look(
+        &mut self,
+        model: &Model,
+        picture: &Picture,
+        tiling: &TilingConfig,
+        encode: &mut impl Encode,
+    ) -> Result<PictureKey> {
+        let content = Sha256::digest(&picture.bytes).into();
+        let side = model.config.vision.image_size;
+        let plan = |[width, height]: [usize; 2]| Plan::new(width, height, tiling, side);
+        let known = self.sizes.get(&content).map(|&size| plan(size).grid);
+        let known = known.map(|grid| (content, grid));
+        if let Some(key) = known.filter(|key| self.pictures.contains_key(key)) {
+            return Ok(key);
+        }
+        let options = DecodeOptions {
+            name: picture.name.clone(),
+            ..DecodeOptions::default()
+        };
+        let page = decode(&picture.bytes, &options)?;
+        let size = [page.width, page.height];
+        let pixel_values = model.pixel_values(&page, tiling);
+        let plan = plan(size);
+        let whole = self.whole(model, content).filter(|_| plan.ends_whole());
+        let visual = match (whole, plan.tiles()) {
+            (None, _) => encode.encode(model, &pixel_values).await?,
+            (Some(whole), 1) => whole,
+            (Some(whole), tiles) => {
+                let others = rows(&pixel_values, 0..tiles - 1);
+                stack(&[encode.encode(model, &others).await?, whole])
+            }
+        };
+        self.sizes.insert(content, size);
+        self.pictures.insert((content, plan.grid), visual);
+        Ok((content, plan.grid))
+    }
+
+    /// Visual tokens of a picture's whole page in one tile, where it has been encoded so, alone or as a thumbnail.
+    fn whole(&self, model: &Model, content: [u8; 32]) -> Option<Tensor<2>> {
+        let ends_whole = |grid: &Grid| model.config.tiling.thumbnail || grid.cols * grid.rows == 1;
+        let mut known = self.pictures.iter();
+        let (_, visual) = known.find(|((of, grid), _)| *of == content && ends_whole(grid))?;
+        let count = visual.dims()[0];
+        Some(rows(visual, count - model.tokens_per_tile()..count))
     }
 
     /// Takes over the visual tokens of a picture that was encoded elsewhere.
@@ -277,21 +332,45 @@ impl Session {
             answer.stop = Some(StopReason::Length);
             return Ok(None);
         }
-        let id = answer.choose(allowed).await?;
-        if answer.stop.is_some() {
+        let goes_on = answer.goes_on();
+        let chosen = answer.choose(allowed);
+        // A GPU has all up to the choice once the id is asked for. While the id is on its way it works on what follows.
+        let mut reading = pin!(read_words(&chosen));
+        let read = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+        let (ids, ahead) = match read {
+            Poll::Ready(ids) => (ids?, None),
+            Poll::Pending => {
+                let ahead = goes_on.then(|| self.run_ahead(model, &chosen)).flatten();
+                (reading.await?, ahead)
+            }
+        };
+        let (Some(&id), Some(answer)) = (ids.first(), self.answer.as_mut()) else {
+            return Err(Error::DeviceLost);
+        };
+        answer.take(id);
+        if answer.stop.is_some() || !goes_on {
             return Ok(Some(id));
         }
-        if answer.usage.completion_tokens < max_tokens {
-            self.slots.push(Slot::Token(id));
-            let length = self.slots.len();
+        self.slots.push(Slot::Token(id));
+        let logits = ahead.unwrap_or_else(|| {
             let room = self.cache.as_ref().map_or(0, |cache| cache.context);
-            let shared = self.reserve(model, room, length - 1);
-            let logits = self.run(model, shared);
-            if let Some(answer) = &mut self.answer {
-                answer.logits = logits;
-            }
+            let shared = self.reserve(model, room, self.slots.len() - 1);
+            self.run(model, shared)
+        });
+        if let Some(answer) = &mut self.answer {
+            answer.logits = logits;
         }
         Ok(Some(id))
+    }
+
+    /// Has the device begin with what follows the slots and `chosen` [1], unless all of them have to be run again; the logits
+    /// after it, [1, V]. Where `chosen` turns out to end the answer the cache is one position ahead of the slots.
+    fn run_ahead(&mut self, model: &Model, chosen: &Tensor<1, Int>) -> Option<Tensor<2>> {
+        let long = model.config.language.is_long(self.slots.len() + 1);
+        let cache = self.cache.as_mut().filter(|cache| cache.long == long)?;
+        let logits = model.forward_chosen(chosen, cache);
+        submit(&logits);
+        Some(logits)
     }
 
     /// One step of the answer: a token and its worth of text, or the end. `allowed` is as for [`Self::next_id`].

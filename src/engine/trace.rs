@@ -14,6 +14,7 @@ use crate::kernels::{rows, stack};
 use crate::nn::Precisions;
 use crate::page::{DecodeOptions, decode};
 use crate::quant::Precision;
+use crate::vision::tiles::Grid;
 use crate::weights::Checkpoint;
 
 /// One user turn with one picture.
@@ -78,7 +79,7 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
     let pixel_values = model.pixel_values(&page, &tiling(&model.config.tiling, request.max_tiles));
     let [tiles, ..] = pixel_values.dims();
     let (hidden, visual): (Vec<_>, Vec<_>) = (0..tiles)
-        .map(|tile| model.encode(&pixel_values, tile))
+        .map(|tile| model.encode(&pixel_values, tile..tile + 1))
         .unzip();
     let visual = stack(&visual);
 
@@ -106,7 +107,7 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
         max_tokens: request.max_tokens,
         ..GenerateOptions::default()
     };
-    let key = ([0; 32], 0);
+    let key = ([0; 32], Grid { cols: 1, rows: 1 });
     session.show(key, visual.clone());
     session.prefill(&model, prompt, &[key], options, Instant::now())?;
     let logits = read(session.logits().expect("a started answer")).await?;

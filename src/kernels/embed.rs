@@ -1,12 +1,13 @@
 //! Token ids and visual tokens to the decoder's input rows.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use bytemuck::NoUninit;
 
 use super::launch::{
-    Fragment, Launch, Shader, cpu, elements, fragment, grid, is_gpu, upload, upload_words,
+    Fragment, Launch, Shader, cpu, cpu_words, elements, fragment, grid, is_gpu, upload,
+    upload_words,
 };
-use super::product::{Block, Matrix};
+use super::product::Matrix;
 use super::{GRID, WORKGROUP};
 
 /// Where an input row comes from.
@@ -18,68 +19,64 @@ pub enum Source {
     Visual(u32),
 }
 
-/// Source words from here on name visual rows.
+/// Words from here on name visual rows.
 const VISUAL: u32 = 1 << 31;
-/// The source word of a row that another block of the table has.
-const NONE: u32 = u32::MAX;
-
-impl Source {
-    /// Where the shader finds the row, if it is to come from this block of the table; visual rows come with the first.
-    fn word(self, block: &Block) -> u32 {
-        match self {
-            Self::Token(id) if block.holds(id as usize) => id - block.first as u32,
-            Self::Visual(row) if block.first == 0 => VISUAL + row,
-            _ => NONE,
-        }
-    }
-}
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
 struct Params {
     rows: u32,
     width: u32,
+    first: u32,
+    block: u32,
 }
 
 pub(super) fn shader(weights: Fragment) -> Shader {
     Shader::new(&[GRID, weights, fragment!("embed")])
         .constant("WORKGROUP", WORKGROUP)
         .constant("VISUAL", VISUAL as usize)
-        .constant("NONE", NONE as usize)
         .constant("WEIGHTS", 3)
 }
 
-/// Gathers `sources` from `table` [vocabulary, width] and `visual` [visual tokens, width] -> [sources, width].
-pub fn embed(
+/// `sources` as [`embed`] takes them, on the device, [sources]. A token's word is its id, so that what
+/// [`sample`](super::sample()) chooses can be embedded as it is.
+pub fn words(
     sources: &[Source],
     table: &Matrix,
     visual: Option<&Tensor<2>>,
     device: &Device,
-) -> Tensor<2> {
-    let [vocabulary, width] = table.dims();
+) -> Tensor<1, Int> {
+    let [vocabulary, _] = table.dims();
     let visual_rows = visual.map_or(0, |tensor| tensor.dims()[0]);
-    for source in sources {
-        match *source {
-            Source::Token(id) => assert!(
-                (id as usize) < vocabulary,
-                "embed: id {id} in a vocabulary of {vocabulary}"
-            ),
-            Source::Visual(row) => assert!(
-                (row as usize) < visual_rows,
-                "embed: row {row} of {visual_rows} visual tokens"
-            ),
+    let word = |source: &Source| match *source {
+        Source::Token(id) => {
+            let known = (id as usize) < vocabulary;
+            assert!(known, "embed: id {id} in a vocabulary of {vocabulary}");
+            id
         }
-    }
-    let rows = sources.len();
-    if is_gpu(device) {
-        let params = Params {
-            rows: rows as u32,
-            width: width as u32,
-        };
+        Source::Visual(row) => {
+            let known = (row as usize) < visual_rows;
+            assert!(known, "embed: row {row} of {visual_rows} visual tokens");
+            VISUAL + row
+        }
+    };
+    upload_words(sources.iter().map(word).collect(), device)
+}
+
+/// Gathers rows from `table` [vocabulary, width] and `visual` [visual tokens, width], as many as there are `words`, each of
+/// which names one that is there -> [words, width].
+pub fn embed(words: &Tensor<1, Int>, table: &Matrix, visual: Option<&Tensor<2>>) -> Tensor<2> {
+    let ([rows], [_, width], device) = (words.dims(), table.dims(), words.device());
+    if is_gpu(&device) {
         let mut out: Option<Tensor<2>> = None;
         for block in table.blocks() {
-            let words = sources.iter().map(|source| source.word(block)).collect();
-            let launch = Launch::new(shader(table.fragment())).ints(&upload_words(words, device));
+            let params = Params {
+                rows: rows as u32,
+                width: width as u32,
+                first: block.first as u32,
+                block: block.cols as u32,
+            };
+            let launch = Launch::new(shader(table.fragment())).ints(words);
             let launch = match visual {
                 Some(visual) => launch.tensor(visual),
                 None => launch.output([1, 4]),
@@ -93,21 +90,19 @@ pub fn embed(
         }
         return out.expect("a table has rows");
     }
-    let tokens = sources.iter().filter_map(|source| match source {
-        Source::Token(id) => Some(*id as usize),
-        Source::Visual(_) => None,
-    });
-    let token_rows = table.dequantized_rows(tokens);
+    let words = cpu_words(words);
+    let words: &[u32] = elements(&words);
+    let tokens = words.iter().filter(|&&word| word < VISUAL);
+    let token_rows = table.dequantized_rows(tokens.map(|&id| id as usize));
     let mut token_rows = token_rows.chunks_exact(width);
     let visual = visual.map(cpu);
+    let visual: &[f32] = visual.as_ref().map_or(&[], elements);
     let mut out = Vec::with_capacity(rows * width);
-    for source in sources {
-        match (source, &visual) {
-            (Source::Visual(row), Some(visual)) => {
-                out.extend_from_slice(&elements::<f32>(visual)[*row as usize * width..][..width]);
-            }
-            _ => out.extend_from_slice(token_rows.next().expect("one row a token")),
-        }
+    for &word in words {
+        out.extend_from_slice(match word.checked_sub(VISUAL) {
+            Some(row) => &visual[row as usize * width..][..width],
+            None => token_rows.next().expect("one row a token"),
+        });
     }
-    upload(out, [rows, width], device)
+    upload(out, [rows, width], &device)
 }

@@ -6,9 +6,9 @@ use super::launch::{Shader, fragment};
 use super::product::{self, Epilogue, Matrix, Parts, Prologue, WORKGROUP, tile_columns};
 
 /// Rows of an invocation where there are several.
-pub(super) const ROWS: usize = 4;
+pub(super) const ROWS: usize = 8;
 /// Columns of an invocation.
-const COLUMNS: usize = 4;
+const COLUMNS: usize = 8;
 /// Columns that are written together stand so far apart.
 const PAIR: usize = 2;
 

@@ -1,13 +1,13 @@
 //! The one decoder (spec section 4): RMSNorm, grouped-query attention with rotate-half RoPE and optional per-head q/k
 //! norms, SwiGLU. Families differ only in their config; their weights were brought to this shape at import.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::cache::{KvCache, LayerCache};
 use super::rope::angles;
 use crate::config::LanguageConfig;
 use crate::error::Result;
-use crate::kernels::embed::Source;
+use crate::kernels::embed::{Source, words};
 use crate::kernels::launch::submit;
 use crate::kernels::{
     self, Epilogue, HeadNorms, Matrix, Prologue, attention_causal, attention_decode, product,
@@ -93,7 +93,13 @@ impl Decoder {
         visual: Option<&Tensor<2>>,
         device: &Device,
     ) -> Tensor<2> {
-        kernels::embed(sources, &self.embed_tokens, visual, device)
+        let words = words(sources, &self.embed_tokens, visual, device);
+        kernels::embed(&words, &self.embed_tokens, visual)
+    }
+
+    /// The input row for the token whose id is in `chosen` [1], [1, D].
+    pub fn embed_chosen(&self, chosen: &Tensor<1, Int>) -> Tensor<2> {
+        kernels::embed(chosen, &self.embed_tokens, None)
     }
 
     /// Runs `x` [T, D] at the cache's end and returns the logits after its last row, [1, V].

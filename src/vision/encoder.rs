@@ -1,6 +1,8 @@
 //! InternViT (InternVL, section 3; modeling_intern_vit.py): a pre-norm ViT with a class token and LayerScale. Both shapes:
 //! 300M (LayerNorm, qkv bias) and 6B (RMSNorm, full-width q/k RMSNorm, no qkv bias).
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 
 use crate::config::{NormKind, VisionConfig};
@@ -72,9 +74,9 @@ impl VisionEncoder {
         })
     }
 
-    /// Tile `index` of `pixel_values` [n, 3, S, S] -> its last hidden states [1 + N, C], the class token first.
-    pub fn forward(&self, pixel_values: &Tensor<4>, index: usize) -> Tensor<2> {
-        let patches = patches(pixel_values, index..index + 1, self.config.patch_size);
+    /// Some tiles of `pixel_values` [n, 3, S, S] -> their last hidden states [tiles * (1 + N), C], the class token first.
+    pub fn forward(&self, pixel_values: &Tensor<4>, tiles: Range<usize>) -> Tensor<2> {
+        let patches = patches(pixel_values, tiles, self.config.patch_size);
         let patches = self.patch_embedding.forward(&patches, Prologue::None);
         let x = positions(&patches, &self.class_embedding, &self.position_embedding);
         self.layers.iter().fold(x, |x, layer| {

@@ -11,7 +11,7 @@ use crate::config::TilingConfig;
 use crate::page::Page;
 
 /// How many tiles a page is cut into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Grid {
     /// Tiles side by side.
     pub cols: usize,
@@ -73,6 +73,11 @@ impl Plan {
     /// Tiles in all, with the thumbnail.
     pub fn tiles(&self) -> usize {
         self.grid.cols * self.grid.rows + usize::from(self.thumbnail)
+    }
+
+    /// Whether the last tile is the whole page, the same in every such plan.
+    pub fn ends_whole(&self) -> bool {
+        self.thumbnail || self.tiles() == 1
     }
 
     /// Width and height the page is resized to before it is cut.

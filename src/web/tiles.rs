@@ -17,7 +17,7 @@ impl Engine {
     pub fn encode_tile(&self, pixels: Vec<f32>) -> Vec<f32> {
         let side = self.model.config.vision.image_size;
         let pixel_values = upload(pixels, [1, 3, side, side], &self.model.compute.device);
-        elements::<f32>(&cpu(&self.model.encode(&pixel_values, 0).1)).to_vec()
+        elements::<f32>(&cpu(&self.model.encode(&pixel_values, 0..1).1)).to_vec()
     }
 
     /// From now on every call of [`Self::start`] is given `encode`.

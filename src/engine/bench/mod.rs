@@ -189,14 +189,14 @@ async fn parts(
     let mut times = Vec::new();
     for warm in 0..=options.repeats {
         let began = Instant::now();
-        wait(model.encode(&tile, 0).1).await?;
+        wait(model.encode(&tile, 0..1).1).await?;
         if warm > 0 {
             times.push(elapsed(began));
         }
     }
     line("encode a tile".to_owned(), times, flops / 1e9, "GFLOP/s");
     let before = dispatches();
-    wait(model.encode(&tile, 0).1).await?;
+    wait(model.encode(&tile, 0..1).1).await?;
     let encoding = dispatches() - before;
 
     let fits =

@@ -106,7 +106,7 @@ impl Matrix {
 
 impl Block {
     /// Whether a row of the matrix is in here, where the rows are in the matrix's order.
-    pub(in crate::kernels) fn holds(&self, row: usize) -> bool {
+    fn holds(&self, row: usize) -> bool {
         (self.first..self.first + self.cols).contains(&row)
     }
 
