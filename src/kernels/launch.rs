@@ -284,13 +284,19 @@ pub(crate) fn submit<const D: usize>(tensor: &Tensor<D>) {
     }
 }
 
-/// Waits until the GPU is done with all that is dispatched; nothing on the CPU.
+/// Waits until the GPU has made a tensor, by reading its first word: nothing on the CPU.
+///
+/// # Errors
+///
+/// As [`read`].
 pub(crate) async fn finish<const D: usize>(tensor: &Tensor<D>) -> Result<()> {
     if !on_gpu(tensor) {
         return Ok(());
     }
-    let done = gpu(tensor).client.sync().await;
-    done.map_err(|_| Error::DeviceLost)
+    let CubeTensor { client, handle, .. } = gpu(tensor);
+    let rest = handle.size_in_used() - size_of::<f32>() as u64;
+    let read = client.read_async(vec![handle.offset_end(rest)]).await;
+    read.map(drop).map_err(|_| Error::DeviceLost)
 }
 
 /// WebGPU's limit of workgroups in one dimension.
