@@ -21,7 +21,7 @@ use crate::kernels::launch::{finish, read_words, submit};
 use crate::kernels::{rows, stack};
 use crate::language::cache::KvCache;
 use crate::page::{DecodeOptions, decode};
-use crate::vision::tiles::{Grid, Plan};
+use crate::vision::tiles::Plan;
 
 /// A picture of the conversation, as the user gave it.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl<F: AsyncFnMut(usize, usize) -> bool> Encode for F {
 }
 
 /// A picture's content and how it was cut.
-type PictureKey = ([u8; 32], Grid);
+type PictureKey = ([u8; 32], Plan);
 
 /// A conversation on one model. The KV cache and the encoded pictures outlive a turn, so that the next turn pays only for
 /// what is new.
@@ -174,8 +174,7 @@ impl Session {
         let content = Sha256::digest(&picture.bytes).into();
         let side = model.config.vision.image_size;
         let plan = |[width, height]: [usize; 2]| Plan::new(width, height, tiling, side);
-        let known = self.sizes.get(&content).map(|&size| plan(size).grid);
-        let known = known.map(|grid| (content, grid));
+        let known = self.sizes.get(&content).map(|&size| (content, plan(size)));
         if let Some(key) = known.filter(|key| self.pictures.contains_key(key)) {
             return Ok(key);
         }
@@ -185,27 +184,26 @@ impl Session {
         };
         let page = decode(&picture.bytes, &options)?;
         let size = [page.width, page.height];
-        let pixel_values = model.pixel_values(&page, tiling);
         let plan = plan(size);
         let whole = self.whole(model, content).filter(|_| plan.ends_whole());
+        let pixel_values = || model.pixel_values(&page, tiling);
         let visual = match (whole, plan.tiles()) {
-            (None, _) => encode.encode(model, &pixel_values).await?,
+            (None, _) => encode.encode(model, &pixel_values()).await?,
             (Some(whole), 1) => whole,
             (Some(whole), tiles) => {
-                let others = rows(&pixel_values, 0..tiles - 1);
+                let others = rows(&pixel_values(), 0..tiles - 1);
                 stack(&[encode.encode(model, &others).await?, whole])
             }
         };
         self.sizes.insert(content, size);
-        self.pictures.insert((content, plan.grid), visual);
-        Ok((content, plan.grid))
+        self.pictures.insert((content, plan), visual);
+        Ok((content, plan))
     }
 
     /// Visual tokens of a picture's whole page in one tile, where it has been encoded so, alone or as a thumbnail.
     fn whole(&self, model: &Model, content: [u8; 32]) -> Option<Tensor<2>> {
-        let ends_whole = |grid: &Grid| model.config.tiling.thumbnail || grid.cols * grid.rows == 1;
         let mut known = self.pictures.iter();
-        let (_, visual) = known.find(|((of, grid), _)| *of == content && ends_whole(grid))?;
+        let (_, visual) = known.find(|((of, plan), _)| *of == content && plan.ends_whole())?;
         let count = visual.dims()[0];
         Some(rows(visual, count - model.tokens_per_tile()..count))
     }

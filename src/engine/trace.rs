@@ -14,7 +14,7 @@ use crate::kernels::{rows, stack};
 use crate::nn::Precisions;
 use crate::page::{DecodeOptions, decode};
 use crate::quant::Precision;
-use crate::vision::tiles::Grid;
+use crate::vision::tiles::Plan;
 use crate::weights::Checkpoint;
 
 /// One user turn with one picture.
@@ -76,8 +76,9 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
             ..DecodeOptions::default()
         },
     )?;
-    let pixel_values = model.pixel_values(&page, &tiling(&model.config.tiling, request.max_tiles));
-    let [tiles, ..] = pixel_values.dims();
+    let tiling = tiling(&model.config.tiling, request.max_tiles);
+    let pixel_values = model.pixel_values(&page, &tiling);
+    let [tiles, _, side, _] = pixel_values.dims();
     let (hidden, visual): (Vec<_>, Vec<_>) = (0..tiles)
         .map(|tile| model.encode(&pixel_values, tile..tile + 1))
         .unzip();
@@ -107,7 +108,8 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
         max_tokens: request.max_tokens,
         ..GenerateOptions::default()
     };
-    let key = ([0; 32], Grid { cols: 1, rows: 1 });
+    let plan = Plan::new(page.width, page.height, &tiling, side);
+    let key = ([0; 32], plan);
     session.show(key, visual.clone());
     session.prefill(&model, prompt, &[key], options, Instant::now())?;
     let logits = read(session.logits().expect("a started answer")).await?;

@@ -49,7 +49,7 @@ pub fn grid(width: usize, height: usize, min: usize, max: usize, tile: usize) ->
 }
 
 /// What a page becomes, known from its size alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// How the canvas is cut.
     pub grid: Grid,
