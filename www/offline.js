@@ -4,8 +4,11 @@
  */
 
 import { lock } from "./lock.js";
+import { within } from "./within.js";
 import { start } from "./workers.js";
 
+/** How long the page's lock waits for what is asked again, in ms: the next visit keeps the rest. */
+const LONGEST = 10_000;
 const workers = globalThis.navigator?.serviceWorker;
 
 async function offline() {
@@ -13,12 +16,12 @@ async function offline() {
   if (!workers.controller) await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
   if (lock.locked) return;
   const loaded = [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];
-  await lock.before(askAgain(loaded.filter((name) => name.startsWith("http"))));
+  await lock.before(within(askAgain(loaded.filter((name) => name.startsWith("http"))), undefined, LONGEST));
 }
 
 /** One after the other, so that the page can be used meanwhile. @param {string[]} addresses */
 async function askAgain(addresses) {
-  for (const address of addresses) await fetch(address);
+  for (const address of addresses) if (!lock.locked) await fetch(address);
 }
 
 if (workers && !workers.controller) offline().catch(() => {}); // private browsing, or a page that is not secure: it works all the same, with a network

@@ -16,19 +16,25 @@ scope.addEventListener("install", () => scope.skipWaiting());
 scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(scope.clients.claim()));
 
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
-  if (kept(event.request)) event.respondWith(answer(event.request));
+  if (kept(event.request)) event.respondWith(answer(event));
 });
 
-/** @param {Request} request */
-async function answer(request) {
-  const shell = await caches.open(SHELL);
+/** What the network sends, which nothing that is kept here holds up. @param {any} event */
+async function answer(event) {
+  const { request } = event;
   try {
     const response = await fetch(request);
-    if (response.ok) await shell.put(request, response.clone());
+    if (response.ok) event.waitUntil(keep(request, response.clone()).catch(() => {})); // a full disk: it works all the same, with a network
     return response;
   } catch (error) {
-    const last = await shell.match(request, { ignoreVary: true });
+    const last = await caches.match(request, { cacheName: SHELL, ignoreVary: true });
     if (last) return last;
     throw error;
   }
+}
+
+/** @param {Request} request @param {Response} response */
+async function keep(request, response) {
+  const shell = await caches.open(SHELL);
+  await shell.put(request, response);
 }

@@ -49,9 +49,8 @@ async function onPage(body, viewport) {
   });
   const part = (/** @type {string} */ name) => page.locator(`page-lens [part=${name}]`);
   try {
-    await page.goto(server.url);
     await forget(page, server.url);
-    await page.reload();
+    await page.goto(server.url);
     await page.getByRole("button", { name: "Load model (9.0 MB)" }).waitFor();
     await body({
       page,
