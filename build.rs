@@ -1,10 +1,10 @@
-//! Compiles `src/kernels/cpu/relaxed_simd.rs` to a WebAssembly module of its own, which the engine of the page carries.
+//! Compiles `src/kernels/cpu/processor/relaxed_simd.rs` to a WebAssembly module of its own, which the engine of the page carries.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
-const SOURCE: &str = "src/kernels/cpu/relaxed_simd.rs";
+const SOURCE: &str = "src/kernels/cpu/processor/relaxed_simd.rs";
 
 fn main() {
     println!("cargo::rerun-if-changed={SOURCE}");

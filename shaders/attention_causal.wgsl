@@ -1,6 +1,6 @@
 // Causal attention of the decoder's prefill: the queries are the first heads * HEAD_DIM columns of qkv
 // [rows, (heads + 2 * kv_heads) * HEAD_DIM] (already rotated), row t at position start + t, which sees positions 0..=start + t
-// of keys, values [kv_heads, context, HEAD_DIM]; query heads share key heads in groups. out [rows, heads * HEAD_DIM].
+// of keys, values [kv_heads, context, HEAD_DIM] (shared/cells_*.wgsl); query heads share key heads in groups. out [rows, heads * HEAD_DIM].
 // Grid: [rows / BLOCK, heads].
 struct Params {
     rows: u32,
@@ -10,8 +10,8 @@ struct Params {
     context: u32,
 }
 @group(0) @binding(0) var<storage, read_write> qkv: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> keys: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> values: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> keys: array<Four>;
+@group(0) @binding(2) var<storage, read_write> values: array<Four>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(PARAMS) var<uniform> params: Params;
 
@@ -22,10 +22,10 @@ fn cell(position: u32, head: u32, quad: u32) -> u32 {
     return (head / (params.heads / params.kv_heads) * params.context + position) * QUADS + quad;
 }
 fn key(position: u32, head: u32, quad: u32) -> vec4<f32> {
-    return keys[cell(position, head, quad)];
+    return channels(keys[cell(position, head, quad)]);
 }
 fn value(position: u32, head: u32, quad: u32) -> vec4<f32> {
-    return values[cell(position, head, quad)];
+    return channels(values[cell(position, head, quad)]);
 }
 fn visible(row: u32) -> u32 {
     return params.start + row + 1u;

@@ -1,5 +1,5 @@
 // Attention of one new token: the query is the first heads * HEAD_DIM columns of qkv [1, (heads + 2 * kv_heads) * HEAD_DIM]
-// (already rotated); keys, values [kv_heads, context, HEAD_DIM] hold `length` positions, cut into `splits` parts of `part`.
+// (already rotated); keys, values [kv_heads, context, HEAD_DIM] (shared/cells_*.wgsl) hold `length` positions, cut into `splits` parts of `part`.
 // out [heads, splits, HEAD_DIM]: each part's own attention; marks [heads, splits]: its largest score and its total, which
 // attention_merge weighs the parts with. With one part, out is the answer.
 // Why beside attention_causal: one row cannot fill a block of queries, so here the lanes first share out BLOCK keys, then the
@@ -12,8 +12,8 @@ struct Params {
     part: u32,
 }
 @group(0) @binding(0) var<storage, read_write> qkv: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> keys: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> values: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> keys: array<Four>;
+@group(0) @binding(2) var<storage, read_write> values: array<Four>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> marks: array<vec2<f32>>;
 @group(0) @binding(PARAMS) var<uniform> params: Params;
@@ -50,7 +50,7 @@ fn main(
         if (start + lane < end) {
             score = 0.0;
             for (var d = 0u; d < QUADS; d++) {
-                score += dot(query[d], keys[base + (start + lane) * QUADS + d]);
+                score += dot(query[d], channels(keys[base + (start + lane) * QUADS + d]));
             }
         }
         scores[lane] = score;
@@ -66,7 +66,7 @@ fn main(
         for (var i = slice; i < here && slice < SLICES; i += SLICES) {
             let share = exp(scores[i] - top);
             total += share;
-            sum += share * values[base + (start + i) * QUADS + quad];
+            sum += share * channels(values[base + (start + i) * QUADS + quad]);
         }
         best = top;
     }

@@ -1,11 +1,11 @@
-// out[begin + i] = x[start + i] for `quads` quads i. One invocation four values.
+// out[begin + i] = x[start + i] for `quads` quads i. One invocation a quad, four words of any type.
 struct Params {
     quads: u32,
     start: u32,
     begin: u32,
 }
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read_write> out: array<vec4<u32>>;
 @group(0) @binding(PARAMS) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)

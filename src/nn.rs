@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::gpu::Compute;
 use crate::kernels::launch::upload;
 use crate::kernels::{Epilogue, Filling, Matrix, Prologue, product};
+use crate::language::cache::CachePrecision;
 use crate::quant::Precision;
 use crate::weights::{Checkpoint, Weight};
 
@@ -93,21 +94,24 @@ impl Norm {
     }
 }
 
-/// Precision of the two halves of a model; the projector goes with the encoder.
+/// Precision of the two halves of a model, and of what it remembers; the projector goes with the encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Precisions {
     /// Encoder and projector.
     pub vision: Precision,
     /// Decoder.
     pub language: Precision,
+    /// Keys and values.
+    pub kv: CachePrecision,
 }
 
 impl Precisions {
-    /// The same everywhere.
+    /// The same for all weights, keys and values as they are computed.
     pub fn all(precision: Precision) -> Self {
         Self {
             vision: precision,
             language: precision,
+            kv: CachePrecision::F32,
         }
     }
 }
@@ -206,7 +210,9 @@ impl<'a> Loader<'a> {
     /// A matrix of so many halves (see [`Filling::new`]), brought to the device as it is read.
     async fn fill(&mut self, name: &str, halves: usize) -> Result<Matrix> {
         let spec = self.spec(name);
-        let Precisions { vision, language } = self.precisions;
+        let Precisions {
+            vision, language, ..
+        } = self.precisions;
         let kind = self.checkpoint.layout(spec, vision, language);
         let shape = [spec.shape[0], spec.shape[1]];
         let mut filling = Filling::new(kind, shape, halves, &self.device, self.limit);

@@ -12,6 +12,7 @@ use crate::engine::fit::{Fit, Use};
 use crate::engine::{GenerateOptions, Model, Parts, Picture, Session, Usage};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
+use crate::language::cache::CachePrecision;
 use crate::nn::Precisions;
 use crate::quant::Precision;
 use crate::weights::{Checkpoint, Sink, Source};
@@ -76,6 +77,7 @@ struct WireLoad {
     language: Precision,
     max_tiles: Option<usize>,
     context: Option<usize>,
+    kv: Option<CachePrecision>,
     #[serde(default)]
     parts: Parts,
 }
@@ -276,10 +278,13 @@ impl Engine {
 }
 
 impl WireLoad {
-    fn precisions(&self) -> Precisions {
+    fn precisions(&self, compute: &Compute) -> Precisions {
         Precisions {
             vision: self.vision,
             language: self.language,
+            kv: self
+                .kv
+                .unwrap_or_else(|| CachePrecision::suited_to(compute)),
         }
     }
 
@@ -288,7 +293,7 @@ impl WireLoad {
             tiles: self.max_tiles,
             context: self.context,
         };
-        Fit::of(checkpoint, self.precisions(), compute.limits, usage)
+        Fit::of(checkpoint, self.precisions(compute), compute.limits, usage)
     }
 }
 
@@ -329,7 +334,7 @@ async fn load(files: &Files, options: &JsValue, on_progress: &Function) -> Resul
             );
         }
     };
-    let (precisions, parts) = (options.precisions(), options.parts);
+    let (precisions, parts) = (options.precisions(&compute), options.parts);
     let model = Model::load_parts(&checkpoint, compute, precisions, parts, &mut progress).await?;
     let name = checkpoint.name().unwrap_or(&options.name).to_owned();
     checkpoint.finish(&name).await?;

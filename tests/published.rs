@@ -12,7 +12,6 @@ use pagelens::chat::{Message, Role};
 use pagelens::engine::Model;
 use pagelens::gpu::{Compute, DeviceChoice};
 use pagelens::kernels::embed;
-use pagelens::language::cache::KvCache;
 use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
@@ -61,7 +60,7 @@ fn agreement(precision: Precision) -> f64 {
         let built = prompt::build(&model.config.chat, &model.tokenizer, &question, &[], 0).unwrap();
         assert_eq!(built.ids, answer.ids, "{}", answer.question);
         let context = answer.ids.len() + answer.generated.len();
-        let mut cache = KvCache::new(&model.config.language, context, &model.compute.device);
+        let mut cache = model.cache(context);
         let mut next = answer.ids;
         for &expected in &answer.generated {
             let sources: Vec<_> = next.iter().map(|&id| embed::Source::Token(id)).collect();

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use pagelens::Error;
 use pagelens::engine::fit::{Fit, Use, Verdict};
 use pagelens::gpu::Limits;
+use pagelens::language::cache::CachePrecision;
 use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
 use pagelens::weights::{
@@ -347,6 +348,7 @@ fn eight_billion_weights_on_an_adapter_of_one_gibibyte_are_refused_before_any_of
     let precisions = Precisions {
         vision: Precision::Q8,
         language: Precision::Q4,
+        kv: CachePrecision::F16,
     };
     let limits = Limits {
         tensor: 1 << 30,

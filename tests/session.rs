@@ -10,7 +10,7 @@ use pagelens::engine::{GenerateOptions, Model, Picture, Session, Started, StopRe
 use pagelens::gpu::{Compute, DeviceChoice};
 use pagelens::kernels::embed::Source as Row;
 use pagelens::kernels::launch::dispatches;
-use pagelens::language::cache::KvCache;
+use pagelens::language::cache::CachePrecision;
 use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
@@ -20,6 +20,10 @@ fn model(case: &str) -> Model {
 }
 
 fn on(case: &str, compute: Compute) -> Model {
+    remembering(case, compute, CachePrecision::F32)
+}
+
+fn remembering(case: &str, compute: Compute, kv: CachePrecision) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(case);
@@ -28,7 +32,10 @@ fn on(case: &str, compute: Compute) -> Model {
         Model::load(
             &checkpoint,
             compute,
-            Precisions::all(Precision::F32),
+            Precisions {
+                kv,
+                ..Precisions::all(Precision::F32)
+            },
             &mut |_, _| {},
         )
         .await
@@ -86,6 +93,21 @@ fn answer(
             }
         }
     })
+}
+
+/// A conversation of three turns about one picture.
+fn talk(model: &Model) -> Vec<(String, Started, StopReason)> {
+    let pictures = [picture("wide.png")];
+    let mut session = Session::new();
+    let mut messages = vec![user(&[0], "What is this?")];
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let said = answer(&mut session, model, &messages, &pictures, &options());
+        messages.push(Message::text(Role::Assistant, said.0.clone()));
+        messages.push(user(&[], "And then?"));
+        answers.push(said);
+    }
+    answers
 }
 
 fn options() -> GenerateOptions {
@@ -208,21 +230,11 @@ fn tiles_encoded_at_once_are_as_each_alone() {
 #[test]
 fn a_gpu_that_works_ahead_answers_as_the_cpu_does() {
     let (_alone, compute) = gpu();
-    let (case, pictures) = ("hf-qwen3", [picture("wide.png")]);
+    let case = "hf-qwen3";
     let talk = |compute, stop: Option<&String>| {
         let mut model = on(case, compute);
         model.config.chat.stop.extend(stop.cloned());
-        let mut session = Session::new();
-        let mut messages = vec![user(&[0], "What is this?")];
-        let mut answers = Vec::new();
-        for _ in 0..3 {
-            let (text, started, stop) =
-                answer(&mut session, &model, &messages, &pictures, &options());
-            messages.push(Message::text(Role::Assistant, text.clone()));
-            messages.push(user(&[], "And then?"));
-            answers.push((text, started, stop));
-        }
-        answers
+        talk(&model)
     };
     let until_full = talk(Compute::cpu(), None);
     assert_eq!(talk(compute.clone(), None), until_full);
@@ -231,6 +243,7 @@ fn a_gpu_that_works_ahead_answers_as_the_cpu_does() {
     let model = model(case);
     let mut session = Session::new();
     let messages = [user(&[0], "What is this?")];
+    let pictures = [picture("wide.png")];
     let start = session.start(&model, &messages, &pictures, options(), async |_, _| true);
     pollster::block_on(start).expect("the conversation starts");
     let next = || pollster::block_on(session.next_id(&model, None)).expect("an id");
@@ -247,6 +260,18 @@ fn a_gpu_that_works_ahead_answers_as_the_cpu_does() {
     let until_stop = talk(Compute::cpu(), Some(name));
     assert_eq!(until_stop[0].2, StopReason::Stop);
     assert_eq!(talk(compute, Some(name)), until_stop);
+}
+
+#[test]
+fn keys_and_values_in_halves_answer_as_those_in_floats() {
+    let (_alone, compute) = gpu();
+    for case in ["hf-qwen3", "original-internlm2", "original-llama-phi3"] {
+        let floats = talk(&on(case, Compute::cpu()));
+        for compute in [Compute::cpu(), compute.clone()] {
+            let halves = talk(&remembering(case, compute, CachePrecision::F16));
+            assert_eq!(halves, floats, "{case}");
+        }
+    }
 }
 
 #[test]
@@ -320,7 +345,7 @@ fn a_layer_is_few_dispatches() {
         // Beside the layers: patches, their product, positions; pixel shuffle and the projector's two products.
         let count = 6 + encoder_layer * vision.layers;
         assert_eq!(dispatches() - before, count, "{case}: a tile");
-        let mut cache = KvCache::new(language, 512, &compute.device);
+        let mut cache = model.cache(512);
         for (position, decoder_layer) in [(3, 6), (300, 7)] {
             cache.length = position;
             let before = dispatches();

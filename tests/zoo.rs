@@ -10,6 +10,7 @@ use std::io::Write;
 
 use pagelens::engine::fit::{Fit, Use};
 use pagelens::gpu::Limits;
+use pagelens::language::cache::CachePrecision;
 use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
@@ -21,6 +22,7 @@ fn every_published_model_opens_and_is_as_large_as_the_page_says() {
     let precisions = Precisions {
         vision: Precision::Q8,
         language: Precision::Q4,
+        kv: CachePrecision::F32,
     };
     let limits = Limits {
         tensor: u64::MAX,

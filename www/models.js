@@ -1,6 +1,7 @@
 /**
  * Published models that are known to open, by repository. `bytes` is what loading fetches, `memory` what the model needs at
- * 8 bits in the encoder and 4 in the decoder for a page of its most tiles, `context` how many tokens it was trained for.
+ * 8 bits in the encoder and 4 in the decoder for a page of its most tiles, keys and values in f32, `context` how many tokens it
+ * was trained for.
  * tests/zoo.rs builds each one's config and tensors from `vision` and `language` and holds every number against the engine.
  * The array is JSON.
  */

@@ -49,7 +49,7 @@ export { PageLensError, contacts, deleteModel, listModels, lock };
  * @property {import("./sources.js").Model} model URL of a folder or a GGUF file, owner/name[@revision][/file.gguf], picked files, or a directory handle
  * @property {string} [host] where owner/name is looked for; https://huggingface.co if nothing is said
  * @property {"auto" | "gpu" | "cpu"} [device] auto takes the GPU when there is a real one
- * @property {{ vision?: Precision, language?: Precision }} [precision] of a checkpoint's encoder (q8) and decoder (q4, its embeddings q8); a pack keeps its own
+ * @property {{ vision?: Precision, language?: Precision, kv?: "f16" | "f32" }} [precision] of a checkpoint's encoder (q8) and decoder (q4, its embeddings q8), a pack keeps its own; of a conversation's keys and values (f16 on a GPU, f32 on the CPU)
  * @property {number} [max_tiles] tiles of a page that there must be room for; the model's own limit if nothing is said
  * @property {number} [context] tokens of a conversation that there must be room for
  */
@@ -127,8 +127,8 @@ export async function weighModel(options) {
 /** @typedef {ReturnType<typeof wire> & { cache?: boolean, module?: WebAssembly.Module }} Asked */
 
 /** What the worker is told of a model. @param {ModelOptions} options */
-function wire({ model, host, device = "auto", precision: { vision = "q8", language = "q4" } = {}, max_tiles, context }) {
-  return { model: place(model, host), options: { device, vision, language, max_tiles, context } };
+function wire({ model, host, device = "auto", precision: { vision = "q8", language = "q4", kv } = {}, max_tiles, context }) {
+  return { model: place(model, host), options: { device, vision, language, kv, max_tiles, context } };
 }
 
 /** A loaded model, and the queue in front of it. Made by createEngine. */

@@ -69,7 +69,7 @@ import { StopText } from "./stop.js";
  * @property {() => WasmUsage} finish
  * @typedef {import("./loading.js").Files} Files
  * @typedef {import("./loading.js").Fit} Fit
- * @typedef {{ device: "auto" | "gpu" | "cpu", vision: string, language: string, max_tiles?: number, context?: number }} LoadOptions
+ * @typedef {{ device: "auto" | "gpu" | "cpu", vision: string, language: string, kv?: string, max_tiles?: number, context?: number }} LoadOptions
  * @typedef {object} WasmModule
  * @property {(from: { module_or_path: WebAssembly.Module }) => Promise<{ memory?: WebAssembly.Memory }>} default
  * @property {{ load: (files: Files, options: LoadOptions & { name: string, parts?: "vision" }, report: Report) => Promise<WasmEngine>, fit: (files: Files, options: LoadOptions & { name: string }) => Promise<Fit> }} Engine

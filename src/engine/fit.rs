@@ -5,7 +5,7 @@
 //! | part | formula |
 //! |---|---|
 //! | weights | blocks as stored (18 or 34 bytes per 32), everything else 4 bytes a value |
-//! | cache | keys, values and RoPE angles, f32, for the context |
+//! | cache | keys and values, f16 or f32, for the context; RoPE angles, f32 |
 //! | activations | the wider of one tile in the encoder and one run of rows in the decoder, f32; the page's pixels and its visual tokens |
 //!
 //! The context is the page's visual tokens, [`TEXT`] tokens of question and answer, and what rounding up to the steps in
@@ -18,7 +18,7 @@ use super::session::CONTEXT_STEP;
 use crate::config::{ModelConfig, Part};
 use crate::error::{Error, Result};
 use crate::gpu::Limits;
-use crate::language::cache::KvCache;
+use crate::language::cache::{CachePrecision, KvCache};
 use crate::nn::Precisions;
 use crate::quant::BLOCK;
 use crate::weights::Checkpoint;
@@ -103,7 +103,7 @@ impl Fit {
         let need = |tiles, context| Need {
             vision: weights[0],
             language: weights[1],
-            cache: cache(config, context),
+            cache: cache(config, context, precisions.kv),
             activations: activations(config, tiles, context),
         };
         let wanted = need(tiles, context);
@@ -182,9 +182,9 @@ fn context(config: &ModelConfig, tiles: usize) -> usize {
     (visual + TEXT).next_multiple_of(CONTEXT_STEP).min(ceiling)
 }
 
-fn cache(config: &ModelConfig, context: usize) -> u64 {
+fn cache(config: &ModelConfig, context: usize, precision: CachePrecision) -> u64 {
     let angles = config.language.max_positions.min(CONTEXT_CEILING) * config.language.head_dim * 4;
-    KvCache::bytes(&config.language, context) + angles as u64
+    KvCache::bytes(&config.language, context, precision) + angles as u64
 }
 
 fn activations(config: &ModelConfig, tiles: usize, context: usize) -> u64 {

@@ -12,7 +12,7 @@ use crate::config::{ModelConfig, TilingConfig};
 use crate::error::Result;
 use crate::gpu::Compute;
 use crate::kernels::embed::Source;
-use crate::language::cache::KvCache;
+use crate::language::cache::{CachePrecision, KvCache};
 use crate::language::decoder::Decoder;
 use crate::nn::{Loader, Precisions};
 use crate::page::Page;
@@ -37,6 +37,7 @@ pub struct Model {
     pub compute: Compute,
     eyes: Option<(VisionEncoder, Projector)>,
     decoder: Option<Decoder>,
+    kv: CachePrecision,
 }
 
 /// What of a model is loaded.
@@ -99,6 +100,7 @@ impl Model {
             compute,
             eyes,
             decoder,
+            kv: precisions.kv,
         })
     }
 
@@ -113,6 +115,12 @@ impl Model {
             Some(_) => tiles_at_once(&self.config, self.compute.limits),
             None => 1,
         }
+    }
+
+    /// An empty KV cache for `context` positions.
+    pub fn cache(&self, context: usize) -> KvCache {
+        let device = &self.compute.device;
+        KvCache::new(&self.config.language, context, self.kv, device)
     }
 
     /// Visual tokens of a tile.

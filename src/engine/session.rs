@@ -280,8 +280,7 @@ impl Session {
             Some(cache) if cache.context >= room => cache,
             kept => {
                 let context = room.next_multiple_of(CONTEXT_STEP).min(model.context());
-                let mut cache =
-                    KvCache::new(&model.config.language, context, &model.compute.device);
+                let mut cache = model.cache(context);
                 if let Some(kept) = kept {
                     cache.adopt(kept);
                 }

@@ -8,6 +8,7 @@ use bytemuck::NoUninit;
 use super::cpu::COLS;
 use super::cpu::float::{Columns, ROWS, Rows, multiply};
 use super::cpu::math::{by_rows, exp, largest, sum};
+use super::cpu::processor::widest;
 use super::launch::{Fragment, Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 
 /// Queries a workgroup, one an invocation.
@@ -21,16 +22,16 @@ struct Params {
 }
 
 pub(super) fn shader(head_dim: usize) -> Shader {
-    flash_shader(fragment!("attention"), head_dim)
+    flash_shader(&[fragment!("attention")], head_dim)
 }
 
 /// A kernel on the shared flash-attention core: keys and values of a chunk fill 16 KiB of workgroup memory at most.
-pub(super) fn flash_shader(main: Fragment, head_dim: usize) -> Shader {
+pub(super) fn flash_shader(fragments: &[Fragment], head_dim: usize) -> Shader {
     assert!(
         head_dim.is_multiple_of(4) && head_dim <= 256,
         "attention: heads of {head_dim} are no multiple of 4 up to the kernel's 256"
     );
-    Shader::new(&[fragment!("shared/attention_core"), main])
+    Shader::new(&[&[fragment!("shared/attention_core")], fragments].concat())
         .constant("BLOCK", BLOCK)
         .constant("HEAD_DIM", head_dim)
         .constant("CHUNK", (2048 / head_dim).clamp(1, BLOCK))
@@ -106,7 +107,7 @@ pub(super) fn attend_on_cpu(
                 .iter_mut()
                 .for_each(|eight| eight[i] = f32::NEG_INFINITY);
         }
-        let shares = exponentials_of_eight(scores, scale).map(f32::recip);
+        let shares = widest(|| exponentials_of_eight(scores, scale)).map(f32::recip);
         for channel in (0..head_dim).step_by(ROWS) {
             let values = &values.group(channel / ROWS)[..limit];
             let mut sums = [[0.0; COLS]; ROWS];
@@ -121,6 +122,7 @@ pub(super) fn attend_on_cpu(
 }
 
 /// [`exponentials`] of the scores of eight queries.
+#[inline(always)]
 fn exponentials_of_eight(scores: &mut [[f32; COLS]], scale: f32) -> [f32; COLS] {
     let mut tops = [f32::NEG_INFINITY; COLS];
     for eight in scores.iter() {

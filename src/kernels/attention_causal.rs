@@ -4,10 +4,11 @@ use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::attention::{BLOCK, attend_on_cpu, flash_shader};
+use super::cpu::cells;
 use super::cpu::float::Rows;
 use super::cpu::math::by_rows;
 use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
-use crate::language::cache::LayerCache;
+use crate::language::cache::{CachePrecision, LayerCache};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
@@ -19,8 +20,8 @@ struct Params {
     context: u32,
 }
 
-pub(super) fn shader(head_dim: usize) -> Shader {
-    flash_shader(fragment!("attention_causal"), head_dim)
+pub(super) fn shader(head_dim: usize, cells: CachePrecision) -> Shader {
+    flash_shader(&[cells.fragment(), fragment!("attention_causal")], head_dim)
 }
 
 /// `qkv` [rows, (heads + 2 * kv_heads) * head_dim] after [`super::rope`], row t at position `start + t`; `cache` already
@@ -41,7 +42,7 @@ pub fn attention_causal(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
             start: start as u32,
             context: context as u32,
         };
-        return Launch::new(shader(head_dim))
+        return Launch::new(shader(head_dim, cache.precision))
             .tensor(qkv)
             .tensor(&cache.keys)
             .tensor(&cache.values)
@@ -51,13 +52,14 @@ pub fn attention_causal(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
     let (length, width) = (start + rows, heads * head_dim);
     let (qkv_values, keys, values) = (cpu(qkv), cpu(&cache.keys), cpu(&cache.values));
     let qkv_values = elements::<f32>(&qkv_values);
-    let (keys, values) = (elements::<f32>(&keys), elements::<f32>(&values));
     let mut out = vec![0.0; rows * width];
     by_rows(&mut out, width, 64, |first, out| {
         for kv_head in 0..kv_heads {
-            let cached = kv_head * context * head_dim;
-            let keys = Rows::new(&keys[cached..], length, head_dim, head_dim, 1);
-            let values = Rows::new(&values[cached..], head_dim, length, 1, head_dim);
+            let cached = kv_head * context * head_dim..(kv_head * context + length) * head_dim;
+            let keys = cells(&keys, cached.clone());
+            let keys = Rows::new(&keys, length, head_dim, head_dim, 1);
+            let values = cells(&values, cached);
+            let values = Rows::new(&values, head_dim, length, 1, head_dim);
             let group = heads / kv_heads;
             for head in kv_head * group..(kv_head + 1) * group {
                 let queries = &qkv_values[first * stride + head * head_dim..];

@@ -1,14 +1,17 @@
 //! Grouped-query attention of a single new token over the KV cache: the decode step. A long context is cut into parts, so that
 //! the heads of one row fill a GPU.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
 use super::attention::exponentials;
 use super::attention_merge::attention_merge;
+use super::cpu::cells;
 use super::cpu::float::{add_weighted, dots};
 use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
-use crate::language::cache::LayerCache;
+use crate::language::cache::{CachePrecision, LayerCache};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
@@ -26,12 +29,12 @@ pub const BLOCK: usize = 64;
 const PART: usize = 256;
 const MOST_PARTS: usize = 32;
 
-pub(super) fn shader(head_dim: usize) -> Shader {
+pub(super) fn shader(head_dim: usize, cells: CachePrecision) -> Shader {
     assert!(
         head_dim.is_multiple_of(4) && head_dim <= 4 * BLOCK,
         "attention_decode: heads of {head_dim}"
     );
-    Shader::new(&[fragment!("attention_decode")])
+    Shader::new(&[cells.fragment(), fragment!("attention_decode")])
         .constant("BLOCK", BLOCK)
         .constant("HEAD_DIM", head_dim)
 }
@@ -60,7 +63,10 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
         context: context as u32,
         part: part as u32,
     };
-    let (launch, grid) = (Launch::new(shader(head_dim)), [heads, parts, 1]);
+    let (launch, grid) = (
+        Launch::new(shader(head_dim, cache.precision)),
+        [heads, parts, 1],
+    );
     let launch = launch.tensor(qkv).tensor(&cache.keys).tensor(&cache.values);
     if parts == 1 {
         let launch = launch.output([1, heads * head_dim]);
@@ -79,13 +85,14 @@ fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> V
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let (qkv, keys, values) = (cpu(qkv), cpu(&cache.keys), cpu(&cache.values));
     let queries = elements::<f32>(&qkv);
-    let (keys, values) = (elements::<f32>(&keys), elements::<f32>(&values));
     let scale = (head_dim as f32).sqrt().recip();
     let group = heads / kv_heads;
     let mut out = vec![0.0; heads * head_dim];
     let mut scores = vec![0.0; group * length];
     for (kv_head, out) in out.chunks_exact_mut(group * head_dim).enumerate() {
-        let cached = kv_head * context * head_dim;
+        let cached = kv_head * context;
+        let place =
+            |part: &Range<usize>| (cached + part.start) * head_dim..(cached + part.end) * head_dim;
         let queries = &queries[kv_head * group * head_dim..][..group * head_dim];
         let parts = || {
             (0..length)
@@ -96,9 +103,9 @@ fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> V
             let heads = queries
                 .chunks_exact(head_dim)
                 .zip(scores.chunks_exact_mut(length));
+            let keys = cells(&keys, place(&part));
             for (query, scores) in heads {
-                let keys = &keys[cached + part.start * head_dim..];
-                dots(query, keys, &mut scores[part.clone()]);
+                dots(query, &keys, &mut scores[part.clone()]);
             }
         }
         let shares: Vec<_> = scores
@@ -109,9 +116,9 @@ fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> V
             let heads = out
                 .chunks_exact_mut(head_dim)
                 .zip(scores.chunks_exact(length));
+            let values = cells(&values, place(&part));
             for (out, scores) in heads {
-                let values = &values[cached + part.start * head_dim..];
-                add_weighted(&scores[part.clone()], values, out);
+                add_weighted(&scores[part.clone()], &values, out);
             }
         }
         for (out, share) in out.chunks_exact_mut(head_dim).zip(shares) {

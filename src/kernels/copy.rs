@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use bytemuck::NoUninit;
+use half::f16;
 
 use super::cpu::math::by_rows;
 use super::launch::{Launch, Shader, cpu, edit, elements, fragment, grid, on_gpu, unwritten};
@@ -21,29 +22,30 @@ pub(super) fn shader() -> Shader {
     Shader::new(&[GRID, fragment!("copy")]).constant("WORKGROUP", WORKGROUP)
 }
 
-/// Writes elements `from` of `x` over those of `out` from `to` on; all begin and end at multiples of 4.
+/// Writes elements `from` of `x` over those of `out` from `to` on, of the same type; all begin and end at multiples of 16 bytes.
 pub fn copy<const D: usize, const E: usize>(
     x: &Tensor<D>,
     from: Range<usize>,
     out: &mut Tensor<E>,
     to: usize,
 ) {
-    let len = from.len();
+    let (len, quad) = (from.len(), 16 / x.dtype().size());
     assert!(
         from.end <= x.shape().num_elements()
             && to + len <= out.shape().num_elements()
-            && [from.start, len, to].iter().all(|at| at % 4 == 0),
+            && [from.start, len, to].iter().all(|at| at % quad == 0)
+            && x.dtype() == out.dtype(),
         "copy: {from:?} of {:?} to {to} of {:?}",
         x.dims(),
         out.dims()
     );
     if on_gpu(x) {
         let params = Params {
-            quads: (len / 4) as u32,
-            start: (from.start / 4) as u32,
-            begin: (to / 4) as u32,
+            quads: (len / quad) as u32,
+            start: (from.start / quad) as u32,
+            begin: (to / quad) as u32,
         };
-        let workgroups = grid((len / 4).div_ceil(WORKGROUP));
+        let workgroups = grid((len / quad).div_ceil(WORKGROUP));
         Launch::new(shader())
             .tensor(x)
             .tensor(out)
@@ -51,6 +53,11 @@ pub fn copy<const D: usize, const E: usize>(
         return;
     }
     let source = cpu(x);
+    if x.dtype() == DType::F16 {
+        let source = &elements::<f16>(&source)[from];
+        edit(out, |all| all[to..to + len].copy_from_slice(source));
+        return;
+    }
     let source = &elements::<f32>(&source)[from];
     edit(out, |all| {
         by_rows(&mut all[to..to + len], 1, 1 << 20, |first, part| {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Cube, CubeDevice, DispatchDevice, Flex};
-use burn::tensor::{Bytes, DType, Device, Int, Shape, Tensor, TensorData};
+use burn::tensor::{Bytes, DType, Device, Int, Shape, Tensor, TensorCreationOptions, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 use bytemuck::{NoUninit, Pod};
 use cubecl::ir::metadata::Info;
@@ -357,7 +357,7 @@ pub(crate) fn fill(tensor: &mut Tensor<2>, at: usize, values: &[f32]) {
     if on_gpu(tensor) {
         return write(&gpu(tensor), at, values);
     }
-    edit(tensor, |all| {
+    edit(tensor, |all: &mut [f32]| {
         all[at..at + values.len()].copy_from_slice(values);
     });
 }
@@ -376,8 +376,11 @@ fn write<E: NoUninit>(tensor: &CubeTensor, at: usize, values: &[E]) {
 }
 
 /// A float tensor whose elements are whatever was there before on a GPU, 0 on the CPU: to be written before it is read.
-pub(crate) fn unwritten<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::empty(shape, device)
+pub(crate) fn unwritten<const D: usize>(
+    shape: [usize; D],
+    options: impl Into<TensorCreationOptions>,
+) -> Tensor<D> {
+    Tensor::empty(shape, options)
 }
 
 /// The elements of a float tensor.
@@ -450,11 +453,14 @@ pub(crate) fn elements<E: burn::tensor::Element + Pod>(tensor: &FlexTensor) -> &
 }
 
 /// Writes to the elements of a CPU tensor in place. The caller owns the tensor's buffer (a cache, or a fresh result).
-pub(crate) fn edit<const D: usize>(tensor: &mut Tensor<D>, change: impl FnOnce(&mut [f32])) {
+pub(crate) fn edit<E: burn::tensor::Element + Pod, const D: usize>(
+    tensor: &mut Tensor<D>,
+    change: impl FnOnce(&mut [E]),
+) {
     let device = tensor.device();
     let mut primitive = std::mem::replace(tensor, Tensor::empty([0; D], &device))
         .try_into_primitive::<Flex>()
         .expect("a tensor on the CPU");
-    change(primitive.storage_mut::<f32>());
+    change(primitive.storage_mut::<E>());
     *tensor = Tensor::from_primitive::<Flex>(primitive);
 }

@@ -56,6 +56,8 @@ pub use sample::{SampleParams, sample};
 
 use launch::{Fragment, fragment};
 
+use crate::language::cache::CachePrecision;
+
 /// Invocations a workgroup in kernels that have no better reason.
 const WORKGROUP: usize = 64;
 const GRID: Fragment = fragment!("shared/grid");
@@ -78,11 +80,15 @@ pub fn all_shaders() -> Vec<(launch::Shader, usize)> {
     }
     for head_dim in [8, 16, 32, 64, 96, 128] {
         all.push((attention::shader(head_dim), attention::BLOCK));
-        all.push((attention_causal::shader(head_dim), attention::BLOCK));
-        all.push((attention_decode::shader(head_dim), attention_decode::BLOCK));
         all.push((attention_merge::shader(head_dim), WORKGROUP));
-        for norm in [false, true] {
-            all.push((rope::shader(head_dim, norm), rope::workgroup(head_dim)));
+        for cells in CachePrecision::ALL {
+            all.push((attention_causal::shader(head_dim, cells), attention::BLOCK));
+            let decode = attention_decode::shader(head_dim, cells);
+            all.push((decode, attention_decode::BLOCK));
+            for norm in [false, true] {
+                let rope = rope::shader(head_dim, norm, cells);
+                all.push((rope, rope::workgroup(head_dim)));
+            }
         }
     }
     for flag in [0, 1] {

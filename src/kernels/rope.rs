@@ -3,11 +3,13 @@
 
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::launch::{Fragment, Launch, Shader, cpu, edit, elements, fragment, grid, on_gpu};
 use super::rms_norm::normalise_slice;
 use super::{GRID, REDUCE};
-use crate::language::cache::LayerCache;
+use crate::language::cache::{CachePrecision, LayerCache};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
@@ -20,22 +22,17 @@ struct Params {
     eps: f32,
 }
 
-/// Invocations a head: the largest power of two that its pairs fill, for the tree of sums.
+/// Invocations a head: the largest power of two that its pairs fill, two each, for the tree of sums.
 pub(super) fn workgroup(head_dim: usize) -> usize {
-    1 << (head_dim / 2).clamp(1, 64).ilog2()
+    1 << (head_dim / 4).clamp(1, 64).ilog2()
 }
 
-pub(super) fn shader(head_dim: usize, norm: bool) -> Shader {
-    let fragments: &[Fragment] = match norm {
-        true => &[
-            GRID,
-            REDUCE,
-            fragment!("shared/head_norm"),
-            fragment!("rope"),
-        ],
-        false => &[GRID, fragment!("shared/head_norm_none"), fragment!("rope")],
+pub(super) fn shader(head_dim: usize, norm: bool, cells: CachePrecision) -> Shader {
+    let norms: &[Fragment] = match norm {
+        true => &[REDUCE, fragment!("shared/head_norm")],
+        false => &[fragment!("shared/head_norm_none")],
     };
-    Shader::new(fragments)
+    Shader::new(&[&[GRID, cells.fragment()], norms, &[fragment!("rope")]].concat())
         .constant("WORKGROUP", workgroup(head_dim))
         .constant("HEAD_DIM", head_dim)
 }
@@ -61,9 +58,8 @@ pub fn rope(
     let [rows, stride] = qkv.dims();
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let heads = stride / head_dim - 2 * kv_heads;
-    assert_eq!(
-        stride,
-        (heads + 2 * kv_heads) * head_dim,
+    assert!(
+        stride == (heads + 2 * kv_heads) * head_dim && head_dim.is_multiple_of(4),
         "rope: qkv [{rows}, {stride}] against {kv_heads} x {head_dim}"
     );
     assert!(
@@ -84,7 +80,7 @@ pub fn rope(
             context: context as u32,
             eps: norms.map_or(0.0, |norms| norms.eps),
         };
-        let mut launch = Launch::new(shader(head_dim, norms.is_some()))
+        let mut launch = Launch::new(shader(head_dim, norms.is_some(), cache.precision))
             .tensor(qkv)
             .tensor(angles)
             .tensor(&cache.keys)
@@ -123,14 +119,20 @@ pub fn rope(
         (&mut cache.keys, heads),
         (&mut cache.values, heads + kv_heads),
     ] {
-        edit(tensor, |cells| {
-            for (row, head) in (0..rows).flat_map(|row| (0..kv_heads).map(move |head| (row, head)))
-            {
-                let from = row * stride + (first + head) * head_dim;
-                let to = (head * context + start + row) * head_dim;
-                cells[to..to + head_dim].copy_from_slice(&rotated[from..from + head_dim]);
-            }
+        let heads = (0..rows).flat_map(|row| (0..kv_heads).map(move |head| (row, head)));
+        let moves = heads.map(|(row, head)| {
+            let from = row * stride + (first + head) * head_dim;
+            let to = (head * context + start + row) * head_dim;
+            (&rotated[from..from + head_dim], to..to + head_dim)
         });
+        match cache.precision {
+            CachePrecision::F32 => edit(tensor, |cells: &mut [f32]| {
+                moves.for_each(|(head, to)| cells[to].copy_from_slice(head));
+            }),
+            CachePrecision::F16 => edit(tensor, |cells: &mut [f16]| {
+                moves.for_each(|(head, to)| cells[to].convert_from_f32_slice(head));
+            }),
+        }
     }
 }
 

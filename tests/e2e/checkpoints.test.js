@@ -137,15 +137,16 @@ test("a repository by its name, from any host; picked files from none", { timeou
 
 test("eight billion weights on an adapter of 1 GiB are refused in words, before any of them", { timeout }, () => onBlank(gpu, async (page) => {
   const wanted = { model: large, device: "gpu" };
-  const { fit, refusal } = await page.evaluate(async (wanted) => {
+  const { fit, floats, refusal } = await page.evaluate(async (wanted) => {
     const { createEngine, weighModel } = await import(/** @type {string} */ ("/pagelens.js"));
     const refusal = await createEngine(wanted).catch((/** @type {any} */ { code, message }) => ({ code, message }));
-    return { fit: await weighModel(wanted), refusal };
+    return { fit: await weighModel(wanted), floats: await weighModel({ ...wanted, precision: { kv: "f32" } }), refusal };
   }, wanted);
   assert.equal(refusal.code, "does-not-fit");
   assert.match(refusal.message, /it needs \d+ MB of memory \(\d+ MB of it weights\), this device has 4295 MB; take a smaller model/);
   assert.equal(fit.verdict, "no");
   assert.ok(fit.download > 15e9, JSON.stringify(fit));
+  assert.ok(floats.cache > 1.9 * fit.cache, "keys and values are f16 on a GPU unless f32 is asked for");
   const header = 8 + Number(made.get(`${large}model.safetensors`)?.read(0, 8).readBigUInt64LE());
   for (const { range } of weights()) assert.ok(Number(/-(\d+)$/.exec(range ?? "")?.[1]) < header, range);
 }));

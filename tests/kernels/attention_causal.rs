@@ -1,5 +1,7 @@
+use burn::tensor::{Tensor, TensorData};
+use half::f16;
 use pagelens::kernels::{attention_causal, attention_decode};
-use pagelens::language::cache::LayerCache;
+use pagelens::language::cache::{CachePrecision, LayerCache};
 
 use crate::attention::mix;
 use crate::check::{Device, close, noise, on_cpu, tensor, values, wide};
@@ -15,14 +17,29 @@ pub(crate) async fn check(device: &Device) {
     }
 }
 
-/// One case against a cache full of noise, beyond the valid positions too. One row goes through the decode kernel.
-pub(crate) async fn cached(
+/// One case by either precision of the cache. One row goes through the decode kernel.
+pub(crate) async fn cached(device: &Device, shape: [usize; 6]) {
+    for precision in [CachePrecision::F32, CachePrecision::F16] {
+        case(device, shape, precision).await;
+    }
+}
+
+/// Against a cache full of noise, beyond the valid positions too; every value of it is one that f16 has.
+async fn case(
     device: &Device,
     [rows, heads, kv_heads, head_dim, start, context]: [usize; 6],
+    precision: CachePrecision,
 ) {
     let stride = (heads + 2 * kv_heads) * head_dim;
     let cells = kv_heads * context * head_dim;
-    let (qkv, keys, vals) = (noise(rows * stride, 50), noise(cells, 51), noise(cells, 52));
+    let halves = |seed| {
+        let noise = noise(cells, seed);
+        noise
+            .iter()
+            .map(|&value| f16::from_f32(value).to_f32())
+            .collect::<Vec<_>>()
+    };
+    let (qkv, keys, vals) = (noise(rows * stride, 50), halves(51), halves(52));
     let (q, k, v) = (wide(&qkv), wide(&keys), wide(&vals));
     let mut want = vec![0.0; rows * heads * head_dim];
     for (row, head) in (0..rows).flat_map(|row| (0..heads).map(move |head| (row, head))) {
@@ -37,16 +54,20 @@ pub(crate) async fn cached(
         );
     }
     let shape = [kv_heads, context, head_dim];
+    let stored =
+        |all| Tensor::<3>::from_data(TensorData::new(all, shape), (device, precision.dtype()));
     let cache = LayerCache {
-        keys: tensor(&keys, shape, device),
-        values: tensor(&vals, shape, device),
+        keys: stored(keys),
+        values: stored(vals),
+        precision,
     };
     let qkv = tensor(&qkv, [rows, stride], device);
     let got = match rows {
         1 => attention_decode(&qkv, &cache, start),
         _ => attention_causal(&qkv, &cache, start),
     };
-    let label = format!("{rows} rows from {start}, {heads}/{kv_heads} heads of {head_dim}");
+    let label =
+        format!("{rows} rows from {start}, {heads}/{kv_heads} heads of {head_dim}, {precision:?}");
     close(
         &label,
         &values(got).await,

@@ -34,8 +34,8 @@ pub(crate) async fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         .into_data_async()
         .await
         .expect("read back")
-        .try_to_vec::<f32>()
-        .expect("f32")
+        .iter::<f32>()
+        .collect()
 }
 
 /// An integer tensor's elements.

@@ -1,3 +1,4 @@
+use burn::tensor::{DType, Tensor, TensorData};
 use pagelens::kernels::{copy, rows, stack};
 
 use crate::check::{Device, noise, tensor, values};
@@ -23,6 +24,17 @@ pub(crate) async fn check(device: &Device) {
             "{len} values from {from} to {to}"
         );
     }
+    let halves = |values: &[f32]| {
+        Tensor::<1>::from_data(
+            TensorData::new(values.to_vec(), [values.len()]),
+            (device, DType::F16),
+        )
+    };
+    let sixteenths: Vec<f32> = (0..64).map(|i| i as f32 / 16.0).collect();
+    let mut out = halves(&[7.0; 48]);
+    copy(&halves(&sixteenths), 8..40, &mut out, 16);
+    let expected = [&[7.0; 16][..], &sixteenths[8..40]].concat();
+    assert_eq!(values(out).await, expected);
     let x = noise(5 * 2 * 6, 81);
     let five = tensor(&x, [5, 2, 6], device);
     let three = rows(&five, 1..4);

@@ -1,34 +1,37 @@
 use burn::tensor::Tensor;
 use pagelens::config::LanguageConfig;
 use pagelens::kernels::{HeadNorms, rope};
-use pagelens::language::cache::LayerCache;
+use pagelens::language::cache::{CachePrecision, LayerCache};
 use pagelens::language::rope::angles;
 
 use crate::check::{Device, close, noise, tensor, values, wide};
 
 pub(crate) async fn check(device: &Device) {
     for (rows, heads, kv_heads, head_dim, start, context) in [
-        (1, 1, 1, 2, 0, 1),
+        (1, 1, 1, 4, 0, 1),
         (3, 4, 2, 8, 5, 16),
         (70, 14, 2, 64, 0, 70),
         (2, 4, 4, 96, 7, 12),
         (1, 16, 8, 128, 31_000, 32_768),
     ] {
+        let shape = [rows, heads, kv_heads, head_dim, start, context];
         for norm in [false, true] {
-            let shape = [rows, heads, kv_heads, head_dim, start, context];
-            case(device, shape, norm).await;
+            for precision in [CachePrecision::F32, CachePrecision::F16] {
+                case(device, shape, norm, precision).await;
+            }
         }
     }
 }
 
-/// Heads as they are or normalised before; hd 2 has a norm of two values.
+/// Heads as they are or normalised before; hd 4 has a norm of four values.
 async fn case(
     device: &Device,
     [rows, heads, kv_heads, head_dim, start, context]: [usize; 6],
     norm: bool,
+    precision: CachePrecision,
 ) {
     let label = format!(
-        "{rows} rows from {start}, {heads}/{kv_heads} heads of {head_dim}{}",
+        "{rows} rows from {start}, {heads}/{kv_heads} heads of {head_dim}{}, {precision:?}",
         if norm { ", normalised" } else { "" }
     );
     let stride = (heads + 2 * kv_heads) * head_dim;
@@ -55,9 +58,11 @@ async fn case(
         }
     }
     let shape = [kv_heads, context, head_dim];
+    let zeros = || Tensor::zeros(shape, (device, precision.dtype()));
     let mut cache = LayerCache {
-        keys: Tensor::zeros(shape, device),
-        values: Tensor::zeros(shape, device),
+        keys: zeros(),
+        values: zeros(),
+        precision,
     };
     let mut qkv = tensor(&x, [rows, stride], device);
     let [q, k] = weights.map(|weight| tensor(&weight, [head_dim], device));
@@ -100,7 +105,10 @@ async fn case(
             &format!("{label}: {name}"),
             &values(cells).await,
             &expected,
-            1e-5,
+            match precision {
+                CachePrecision::F32 => 1e-5,
+                CachePrecision::F16 => 5e-4,
+            },
         );
     }
 }

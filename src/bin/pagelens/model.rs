@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pagelens::engine::fit::{Fit, Use, Verdict};
 use pagelens::engine::{GenerateOptions, Model};
 use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::language::cache::CachePrecision;
 use pagelens::nn::Precisions;
 use pagelens::quant::Precision;
 use pagelens::weights::{Address, Checkpoint, HOST, Source, cache_folder};
@@ -52,15 +53,20 @@ pub(crate) struct PrecisionArgs {
     /// Both at once.
     #[arg(long, value_name = "P", value_parser = str::parse::<Precision>)]
     weights: Option<Precision>,
+    /// Keep keys and values of a conversation as f16 or f32; f16 on a GPU if nothing is said.
+    #[arg(long, value_name = "P", value_parser = str::parse::<CachePrecision>)]
+    kv: Option<CachePrecision>,
 }
 
 impl PrecisionArgs {
-    pub(crate) fn precisions(&self) -> Precisions {
-        let apart = Precisions {
-            vision: self.vision,
-            language: self.language,
-        };
-        self.weights.map_or(apart, Precisions::all)
+    pub(crate) fn precisions(&self, compute: &Compute) -> Precisions {
+        Precisions {
+            vision: self.weights.unwrap_or(self.vision),
+            language: self.weights.unwrap_or(self.language),
+            kv: self
+                .kv
+                .unwrap_or_else(|| CachePrecision::suited_to(compute)),
+        }
     }
 }
 
@@ -97,7 +103,7 @@ impl SetupArgs {
         };
         let fit = Fit::of(
             &checkpoint,
-            self.precision.precisions(),
+            self.precision.precisions(&compute),
             compute.limits,
             usage,
         );
@@ -150,13 +156,8 @@ impl ModelArgs {
         }
         fetch(&checkpoint)?;
         let (bar, mut progress) = crate::bar("loading");
-        let model = Model::load(
-            &checkpoint,
-            compute,
-            self.setup.precision.precisions(),
-            &mut progress,
-        )
-        .await?;
+        let precisions = self.setup.precision.precisions(&compute);
+        let model = Model::load(&checkpoint, compute, precisions, &mut progress).await?;
         bar.finish_and_clear();
         Ok(model)
     }

@@ -14,6 +14,7 @@ use crate::kernels::{
     product,
 };
 use crate::language::cache::LayerCache;
+use crate::nn::Precisions;
 use crate::quant::{BLOCK, Precision, QuantizedMatrix};
 
 /// Values of the copy: 64 MiB.
@@ -26,15 +27,20 @@ const CONTEXT: usize = 4096;
 
 /// What bounds a kernel, and how much of it the kernel does.
 enum Work {
-    Bytes(usize),
-    Flops(usize),
+    Bytes(f64),
+    Flops(f64),
+}
+
+/// The product, which 32 bits would not hold.
+fn product_of<const N: usize>(factors: [usize; N]) -> f64 {
+    factors.map(|factor| factor as f64).iter().product()
 }
 
 /// Measures what the device reaches at most, then the kernels of an encoder layer, of a decoder layer's prefill and of its decode
 /// step.
 pub(super) async fn kernels(
     config: &ModelConfig,
-    weights: Precision,
+    precisions: Precisions,
     device: &Device,
     repeats: usize,
     report: &mut impl FnMut(Measurement),
@@ -49,7 +55,7 @@ pub(super) async fn kernels(
     let x = ones([MULTIPLIED], device);
     let looped = timed(repeats, || multiply_add(&x, 0.999, 0.001)).await?;
     let bytes = 8.0 * COPIED as f64 / copied / 1e6;
-    let flops = 2.0 * (MULTIPLIED * STEPS) as f64 / looped / 1e6;
+    let flops = product_of([2, MULTIPLIED, STEPS]) / looped / 1e6;
     report(Measurement::new(
         "peak: a copy of 64 MiB",
         copied,
@@ -65,13 +71,13 @@ pub(super) async fn kernels(
 
     let bench = Bench {
         device,
-        weights,
+        weights: precisions.language,
         repeats,
     };
     let mut line = |name: String, ms: f64, work: Work| {
         let (rate, unit, peak) = match work {
-            Work::Bytes(count) => (count as f64 / ms / 1e6, "GB/s", bytes),
-            Work::Flops(count) => (count as f64 / ms / 1e6, "GFLOP/s", flops),
+            Work::Bytes(count) => (count / ms / 1e6, "GB/s", bytes),
+            Work::Flops(count) => (count / ms / 1e6, "GFLOP/s", flops),
         };
         report(Measurement {
             share: rate / peak,
@@ -114,14 +120,15 @@ pub(super) async fn kernels(
         let ms = bench
             .product(rows, [cols, depth], prologue, epilogue)
             .await?;
-        line(name.to_owned(), ms.0, Work::Flops(2 * rows * cols * depth));
+        let work = Work::Flops(product_of([2, rows, cols, depth]));
+        line(name.to_owned(), ms.0, work);
     }
     let qkv = bench.rows(n, 3 * c);
     let ms = timed(repeats, || attention(&qkv, n, v.heads)).await?;
     line(
         "encoder attention".to_owned(),
         ms,
-        Work::Flops(4 * n * n * c),
+        Work::Flops(product_of([4, n, n, c])),
     );
 
     let l = &config.language;
@@ -153,26 +160,24 @@ pub(super) async fn kernels(
                 .product(rows, [cols, depth], prologue, epilogue)
                 .await?;
             let work = match rows {
-                1 => Work::Bytes(stored),
-                _ => Work::Flops(2 * rows * cols * depth),
+                1 => Work::Bytes(stored as f64),
+                _ => Work::Flops(product_of([2, rows, cols, depth])),
             };
             line(format!("{what} {name}"), ms, work);
         }
         let length = if rows == 1 { CONTEXT } else { ROWS };
         let shape = [l.kv_heads, length, l.head_dim];
-        let cache = LayerCache {
-            keys: ones(shape, device),
-            values: ones(shape, device),
-        };
+        let cache = LayerCache::new(shape, precisions.kv, device);
+        let cell = precisions.kv.dtype().size();
         let qkv = bench.rows(rows, fused);
         let (ms, work) = match rows {
             1 => (
                 timed(repeats, || attention_decode(&qkv, &cache, length - 1)).await?,
-                Work::Bytes(8 * l.kv_heads * length * l.head_dim),
+                Work::Bytes(product_of([2, l.kv_heads, length, l.head_dim, cell])),
             ),
             _ => (
                 timed(repeats, || attention_causal(&qkv, &cache, 0)).await?,
-                Work::Flops(2 * rows * (rows + 1) * query),
+                Work::Flops(product_of([2, rows, rows + 1, query])),
             ),
         };
         line(format!("{what} attention, {length} positions"), ms, work);

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Compute;
 use crate::kernels::embed::Source;
 use crate::kernels::launch::{dispatches, finish, upload};
-use crate::language::cache::KvCache;
+use crate::language::cache::CachePrecision;
 use crate::nn::Precisions;
 use crate::quant::Precision;
 use crate::weights::Checkpoint;
@@ -156,7 +156,10 @@ pub async fn bench(
         _ => shipped.with_noise(config.clone()),
     };
     let began = Instant::now();
-    let precisions = Precisions::all(weights);
+    let precisions = Precisions {
+        kv: CachePrecision::suited_to(&compute),
+        ..Precisions::all(weights)
+    };
     let device = compute.device.clone();
     let model = Model::load(&checkpoint, compute, precisions, &mut |_, _| {}).await?;
     report(Measurement::new("load", elapsed(began), 0.0, ""));
@@ -167,7 +170,7 @@ pub async fn bench(
     }
     // Last, so that their own tensors are not in the memory above.
     if options.kernels {
-        kernels::kernels(&config, weights, &device, options.repeats, &mut report).await?;
+        kernels::kernels(&config, precisions, &device, options.repeats, &mut report).await?;
     }
     Ok(())
 }
@@ -204,7 +207,7 @@ async fn parts(
     for &length in options.prompts.iter().filter(fits) {
         let mut times = Vec::new();
         for warm in 0..=options.repeats {
-            let mut cache = KvCache::new(&model.config.language, length, &model.compute.device);
+            let mut cache = model.cache(length);
             let began = Instant::now();
             wait(model.forward(&tokens(model, length), None, &mut cache)).await?;
             if warm > 0 {

@@ -7,7 +7,7 @@ use wide::f32x4;
 
 use super::math::by_rows;
 use super::stored::{FEW, WIDE};
-use super::{COLS, put, relaxed};
+use super::{COLS, processor, put};
 
 /// Rows of a tile.
 pub(in crate::kernels) const ROWS: usize = 4;
@@ -64,7 +64,7 @@ pub(in crate::kernels) fn multiply(
     columns: &[[f32; COLS]],
     out: &mut [[f32; COLS]],
 ) {
-    if relaxed::floats(rows, columns, out) {
+    if processor::floats(rows, columns, out) {
         return;
     }
     let groups = rows.chunks_exact(columns.len());

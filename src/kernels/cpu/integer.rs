@@ -14,7 +14,7 @@ use std::ops::Range;
 use bytemuck::cast;
 use wide::{f32x4, i16x8, i32x4};
 
-use super::{COLS, put, relaxed};
+use super::{COLS, processor, put};
 use crate::quant::BLOCK;
 
 pub(super) const PAIRS: usize = BLOCK / 2;
@@ -48,7 +48,7 @@ impl Format {
     fn words(self) -> usize {
         match self {
             Self::Words => PAIRS,
-            Self::Bytes { .. } => relaxed::FOURS,
+            Self::Bytes { .. } => processor::FOURS,
         }
     }
 
@@ -186,7 +186,7 @@ impl Rows {
             if let Format::Bytes { offset } = format {
                 let sum: i32 = integers.iter().sum();
                 let at = place(blocks, rows.div_ceil(ROWS), row / ROWS, number);
-                shifts[at][row % ROWS] = relaxed::BIAS - offset * sum;
+                shifts[at][row % ROWS] = processor::BIAS - offset * sum;
             }
             (format.pack(&integers), scale)
         });
@@ -246,7 +246,7 @@ pub(super) fn multiply(rows: &Rows, Panels(panels): &Panels, out: &mut [f32], st
                         Format::Bytes { .. } => {
                             let shifts = rows.shifts(groups.clone(), first, deep);
                             let rows = side.piece(groups.clone(), first, deep);
-                            relaxed::add(rows, shifts, columns, sums);
+                            processor::add(rows, shifts, columns, sums);
                         }
                     }
                 }

@@ -1,5 +1,7 @@
 //! Functions of the CPU path, written so that a compiler makes vectors of loops over them: no branch, no table, no libm.
 
+use half::f16;
+
 /// e^x to within 2 units in the last place; 0 below -87, and at most e^88.
 #[inline(always)]
 pub(in crate::kernels) fn exp(x: f32) -> f32 {
@@ -41,6 +43,15 @@ pub(in crate::kernels) fn gelu(x: f32) -> f32 {
 #[inline(always)]
 pub(in crate::kernels) fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
+}
+
+/// f16 to f32 without a branch, for finite values: so that loops over them are vectors.
+#[inline(always)]
+pub(in crate::kernels) fn widen(half: f16) -> f32 {
+    const SHIFT: f32 = f32::from_bits((127 + 112) << 23); // 2^112: from the exponents of f16 to those of f32
+    let bits = u32::from(half.to_bits());
+    let size = f32::from_bits((bits & 0x7fff) << 13) * SHIFT;
+    f32::from_bits(size.to_bits() | (bits & 0x8000) << 16)
 }
 
 /// The sum of `f` over the values, in eight partial sums.
@@ -129,6 +140,16 @@ mod tests {
             (0.0, 0.0, 1.0)
         );
         assert!(exp(1000.0).is_finite());
+    }
+
+    #[test]
+    fn every_finite_f16_is_its_f32() {
+        for bits in 0..=u16::MAX {
+            let half = f16::from_bits(bits);
+            if half.is_finite() {
+                assert_eq!(widen(half).to_bits(), half.to_f32().to_bits(), "{half:?}");
+            }
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use half::f16;
 use wide::{f32x4, i16x8, i32x4, u8x16};
 
 use super::integer::{Format, PAIRS, Panels, Rows, multiply, quantize};
-use super::math::by_rows;
-use super::relaxed;
+use super::math::{by_rows, widen};
+use super::processor;
 use crate::quant::{BLOCK, QuantKind};
 
 /// Block-quantized weights [cols, depth] as they are stored.
@@ -32,7 +32,7 @@ impl Stored<'_> {
                 Format::Words => format.pack(&self.integers(block)),
                 Format::Bytes { offset } => self.bytes(block, offset),
             };
-            (words, float(self.scales[block]))
+            (words, widen(self.scales[block]))
         })
     }
 
@@ -89,7 +89,7 @@ impl Stored<'_> {
             scales
                 .iter_mut()
                 .zip(factors)
-                .for_each(|(to, (w, x))| *to = float(*w) * x);
+                .for_each(|(to, (w, x))| *to = widen(*w) * x);
             let words = &self.words[col * self.depth / self.kind.elements_per_word()..];
             *out = match self.kind {
                 QuantKind::Q8 => dot_q8(words.as_chunks().0, x, &scales),
@@ -109,7 +109,7 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
     let depth = weights.depth;
     let rows = x.len() / depth;
     let mut out = vec![0.0; rows * cols];
-    let offset = relaxed::offset(weights.kind);
+    let offset = processor::offset(weights.kind);
     if rows <= FEW {
         for (x, out) in x.chunks_exact(depth).zip(out.chunks_exact_mut(cols)) {
             let few = (1 << 20) / depth;
@@ -121,7 +121,7 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
                     });
                 }
                 Some(offset) => {
-                    let x = relaxed::Row::new(x, weights.kind, offset);
+                    let x = processor::Row::new(x, weights.kind, offset);
                     by_rows(out, 1, few, |first, out| {
                         x.dots(weights, first..first + out.len(), out);
                     });
@@ -207,27 +207,4 @@ fn dot_q4(blocks: &[[u32; 4]], x: &Row, scales: &[f32]) -> f32 {
         sums += sum.round_float() * f32x4::splat(*scale);
     }
     sums.reduce_add()
-}
-
-/// f16 to f32 without a branch, for finite values: so that loops over scales are vectors.
-fn float(half: f16) -> f32 {
-    const SHIFT: f32 = f32::from_bits((127 + 112) << 23); // 2^112: from the exponents of f16 to those of f32
-    let bits = u32::from(half.to_bits());
-    let size = f32::from_bits((bits & 0x7fff) << 13) * SHIFT;
-    f32::from_bits(size.to_bits() | (bits & 0x8000) << 16)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_finite_f16_is_its_f32() {
-        for bits in 0..=u16::MAX {
-            let half = f16::from_bits(bits);
-            if half.is_finite() {
-                assert_eq!(float(half).to_bits(), half.to_f32().to_bits(), "{half:?}");
-            }
-        }
-    }
 }

@@ -81,7 +81,7 @@ impl Epilogue<'_> {
             Self::BiasGelu(bias) => by_row(&mut product, bias, |v, b| gelu(v + b)),
             Self::Residual(residual) => {
                 let residual = cpu(residual);
-                edit(&mut product, |all| {
+                edit(&mut product, |all: &mut [f32]| {
                     let terms = all.iter_mut().zip(elements::<f32>(&residual));
                     terms.for_each(|(v, r)| *v += r);
                 });
@@ -93,7 +93,7 @@ impl Epilogue<'_> {
             } => {
                 let (bias, scale, residual) = (cpu(bias), cpu(layer_scale), cpu(residual));
                 let (bias, scale) = (elements::<f32>(&bias), elements::<f32>(&scale));
-                edit(&mut product, |all| {
+                edit(&mut product, |all: &mut [f32]| {
                     let rows = all.chunks_exact_mut(scale.len());
                     for (row, residual) in
                         rows.zip(elements::<f32>(&residual).chunks_exact(scale.len()))
@@ -114,7 +114,7 @@ impl Epilogue<'_> {
 fn by_row(product: &mut Tensor<2>, per_column: &Tensor<1>, f: impl Fn(f32, f32) -> f32) {
     let values = cpu(per_column);
     let values = elements::<f32>(&values);
-    edit(product, |all| {
+    edit(product, |all: &mut [f32]| {
         for row in all.chunks_exact_mut(values.len()) {
             row.iter_mut().zip(values).for_each(|(v, c)| *v = f(*v, *c));
         }

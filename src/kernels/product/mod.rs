@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::Tensor;
 use bytemuck::NoUninit;
 
-pub use super::cpu::relaxed::{Integers, in_bytes, multiply_in};
+pub use super::cpu::processor::{Integers, in_bytes, multiply_in};
 pub use epilogue::Epilogue;
 pub use filling::Filling;
 pub(super) use matrix::Block;
