@@ -226,3 +226,117 @@ macro_rules! loops {
 
 loops!(avx512, "avx2,fma,avx512vnni,avx512vl", _mm256_dpbusd_epi32);
 loops!(avx, "avx2,fma,avxvnni", _mm256_dpbusd_avx_epi32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Add = unsafe fn(Piece<'_, ROWS>, &[[i32; ROWS]], Piece<'_, COLS>, &mut [[f32; COLS]]);
+    type Floats = unsafe fn(&[[f32; float::ROWS]], &[[f32; COLS]], &mut [[f32; COLS]]);
+    type Dots = unsafe fn(&Row, Stored<'_>, &mut [f32]);
+
+    const LOOPS: [(&str, Add, Floats, Dots); 2] = [
+        ("AVX-512", avx512::add, avx512::floats, avx512::dots),
+        ("AVX", avx::add, avx::floats, avx::dots),
+    ];
+
+    fn same(label: &str, got: &[f32], want: &[f32]) {
+        let top = want.iter().fold(0.0, |top: f32, v| top.max(v.abs()));
+        for (got, want) in got.iter().zip(want) {
+            assert!(
+                (got - want).abs() <= 1e-5 * top,
+                "{label}: {got}, not {want}"
+            );
+        }
+    }
+
+    #[test]
+    #[expect(
+        unsafe_code,
+        reason = "each encoding is forced where the processor has it"
+    )]
+    fn both_encodings_compute_what_plain_loops_do() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let (blocks, groups) = (3, 3);
+        let rows: Vec<[i32; ROWS]> = (0..groups * blocks * FOURS)
+            .map(|_| from_fn(|_| random.i32(..)))
+            .collect();
+        let columns: Vec<[i32; COLS]> = (0..blocks * FOURS)
+            .map(|_| from_fn(|_| random.i32(..)))
+            .collect();
+        let shifts: Vec<[i32; ROWS]> = (0..groups * blocks)
+            .map(|_| from_fn(|_| BIAS + random.i32(-9999..9999)))
+            .collect();
+        let scales: Vec<[f32; ROWS]> = (0..groups * blocks)
+            .map(|_| from_fn(|_| random.f32()))
+            .collect();
+        let factors: Vec<[f32; COLS]> = (0..blocks).map(|_| from_fn(|_| random.f32())).collect();
+        let rows = Piece {
+            words: &rows,
+            scales: &scales,
+        };
+        let columns = Piece {
+            words: &columns,
+            scales: &factors,
+        };
+        let values: Vec<f32> = (0..BLOCK * blocks).map(|_| random.f32() - 0.5).collect();
+        let words: Vec<u32> = (0..5 * blocks * BLOCK / 4)
+            .map(|_| random.u32(..))
+            .collect();
+        let halves: Vec<f16> = (0..5 * blocks)
+            .map(|_| f16::from_f32(random.f32()))
+            .collect();
+        let fours: Vec<[f32; float::ROWS]> = (0..3 * 7)
+            .map(|_| from_fn(|_| random.f32() - 0.5))
+            .collect();
+        let eights: Vec<[f32; COLS]> = (0..7).map(|_| from_fn(|_| random.f32() - 0.5)).collect();
+
+        for ((name, add, floats, dots), there) in LOOPS.into_iter().zip(encodings()) {
+            if !there {
+                eprintln!("skipped: this processor has no dot products of bytes in {name}");
+                continue;
+            }
+            let (mut got, mut want) = (
+                vec![[0.5; COLS]; groups * ROWS],
+                vec![[0.5; COLS]; groups * ROWS],
+            );
+            plain::add(rows, &shifts, columns, &mut want);
+            // SAFETY: the processor has the encoding.
+            unsafe { add(rows, &shifts, columns, &mut got) };
+            same(
+                &format!("{name}, add"),
+                got.as_flattened(),
+                want.as_flattened(),
+            );
+
+            let (mut got, mut want) = (
+                [[0.0; COLS]; 3 * float::ROWS],
+                [[0.0; COLS]; 3 * float::ROWS],
+            );
+            plain::floats(&fours, &eights, &mut want);
+            // SAFETY: the same.
+            unsafe { floats(&fours, &eights, &mut got) };
+            same(
+                &format!("{name}, floats"),
+                got.as_flattened(),
+                want.as_flattened(),
+            );
+
+            for (kind, offset) in [(QuantKind::Q8, 128), (QuantKind::Q4, 8)] {
+                let row = Row::new(&values, kind, offset);
+                let words = &words[..5 * blocks * BLOCK / kind.elements_per_word()];
+                let weights = Stored {
+                    kind,
+                    depth: BLOCK * blocks,
+                    words,
+                    scales: &halves,
+                };
+                let (mut got, mut want) = ([0.0; 5], [0.0; 5]);
+                plain::dots(&row, weights, &mut want);
+                // SAFETY: the same.
+                unsafe { dots(&row, weights, &mut got) };
+                same(&format!("{name}, dots, {kind:?}"), &got, &want);
+            }
+        }
+    }
+}

@@ -10,6 +10,8 @@
 mod avx;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+#[cfg(not(target_arch = "wasm32"))]
+mod plain;
 #[cfg(target_arch = "wasm32")]
 mod web;
 

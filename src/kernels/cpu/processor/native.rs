@@ -1,9 +1,8 @@
-//! Loops by AVX where they pay; elsewhere without SIMD, for tests alone: 16 bits are faster.
-
-use super::*;
+//! Loops by AVX where the processor has what they use.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx;
+use super::*;
 
 /// Whether bytes are faster than 16 bits here.
 pub(super) fn fast() -> bool {
@@ -34,24 +33,7 @@ pub(super) fn add(
     if avx::add(rows, shifts, columns, out) {
         return;
     }
-    let blocks = columns.scales.len();
-    for (line, col) in (0..out.len()).flat_map(|line| (0..COLS).map(move |col| (line, col))) {
-        let (group, row) = (line / ROWS, line % ROWS);
-        for block in 0..blocks {
-            let at = group * blocks + block;
-            let mut sum = shifts[at][row] - BIAS;
-            for four in 0..FOURS {
-                let left = rows.words[at * FOURS + four][row].to_le_bytes();
-                let right = columns.words[block * FOURS + four][col].to_le_bytes();
-                let products = left
-                    .iter()
-                    .zip(right)
-                    .map(|(l, r)| i32::from(*l as i8) * i32::from(r));
-                sum += products.sum::<i32>();
-            }
-            out[line][col] += sum as f32 * rows.scales[at][row] * columns.scales[block][col];
-        }
-    }
+    plain::add(rows, shifts, columns, out);
 }
 
 pub(super) fn floats(
@@ -63,15 +45,7 @@ pub(super) fn floats(
     if avx::floats(rows, columns, out) {
         return;
     }
-    let lines = rows
-        .chunks_exact(columns.len())
-        .flat_map(|rows| (0..float::ROWS).map(move |row| (rows, row)));
-    for ((rows, row), out) in lines.zip(out) {
-        *out = from_fn(|col| {
-            let products = rows.iter().zip(columns);
-            products.map(|(left, right)| left[row] * right[col]).sum()
-        });
-    }
+    plain::floats(rows, columns, out);
 }
 
 pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) {
@@ -79,17 +53,5 @@ pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) {
     if avx::dots(row, weights, out) {
         return;
     }
-    let blocks = row.scales.len();
-    for (col, out) in out.iter_mut().enumerate() {
-        let products = (0..blocks).map(|block| {
-            let stored = weights.integers(col * blocks + block);
-            let left = row.integers[block].iter().enumerate();
-            let sum: i32 = left
-                .map(|(i, &l)| i32::from(l) * (stored[weights.kind.unpacked(i)] + row.offset))
-                .sum();
-            let scale = row.scales[block] * weights.scales[col * blocks + block].to_f32();
-            (sum + row.shifts[block]) as f32 * scale
-        });
-        *out = products.sum();
-    }
+    plain::dots(row, weights, out);
 }
