@@ -25,8 +25,8 @@ def main() -> None:
     with (options.run / "log.csv").open() as file:
         log = [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(file)]
     figure, panels = pyplot.subplots(2, 1, figsize=(8, 6), sharex=True, layout="constrained")
-    for panel, names, label in zip(panels, (("loss", "answer_loss"), ("characters", "cells", "answers")), ("loss", "right")):
-        for name, colour in zip(names, ("C0", "C1", "C2")):
+    for panel, names, label in zip(panels, (("loss", "answer_loss"), ("characters", "cells", "answers", "looks")), ("loss", "right")):
+        for name, colour in zip(names, ("C0", "C1", "C2", "C3")):
             panel.plot([row["step"] for row in log], [row[name] for row in log], colour, label=name.replace("_", " "))
             looks = [(row["step"], row[f"held_out_{name}"]) for row in log if row.get(f"held_out_{name}", math.nan) >= 0]
             if looks:

@@ -57,6 +57,7 @@ class Face:
     def characters(self) -> frozenset[int]:
         """Code points it has glyphs for."""
         with TTFont(self.path, fontNumber=self.index, lazy=True) as font:
+            font.setGlyphOrder([str(i) for i in range(font["maxp"].numGlyphs)])  # any names: reading the real ones takes long
             return frozenset(font.getBestCmap())
 
     @functools.cached_property

@@ -123,10 +123,13 @@ def look_sideways(attention: nn.Module, size: int) -> None:
 
 
 def mixed_attention(module, query, key, value, attention_mask, scaling, **_):
-    """On a CPU in f32, which is the fast type for it there, while the rest computes in bf16. Never masked: what is causal pads on the right."""
+    """On a CPU in f32 where its gradient is wanted, which is the fast type for that there, while the rest computes in bf16. Never masked:
+    what is causal pads on the right."""
     kind, groups = query.dtype, query.shape[1] // key.shape[1]
+    if getattr(module, "keeps", False):  # the first head of each group, for a loss on where it looks
+        module.kept = query[:, ::groups], key
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    if query.device.type == "cpu":
+    if query.device.type == "cpu" and torch.is_grad_enabled():
         query, key, value = query.float(), key.float(), value.float()
     causal = module.is_causal and query.shape[2] > 1
     with torch.autocast(query.device.type, enabled=False):

@@ -19,14 +19,17 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None:
                     shapes.setdefault(p.shape, []).append(p)
             for shape, members in shapes.items():
-                updates = []
                 for p in members:
-                    velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
-                    velocity.lerp_(p.grad, 1 - group["momentum"])
-                    updates.append(p.grad.lerp(velocity, group["momentum"]))
+                    if p not in self.state:
+                        self.state[p]["velocity"] = torch.zeros_like(p)
+                gradients = [p.grad for p in members]
+                velocities = [self.state[p]["velocity"] for p in members]
+                torch._foreach_lerp_(velocities, gradients, 1 - group["momentum"])
+                updates = torch._foreach_lerp(gradients, velocities, group["momentum"])
                 rate = group["lr"] * max(1, shape[0] / shape[1]) ** 0.5
-                for p, update in zip(members, orthogonal(torch.stack(updates).to(self.kind))):
-                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
+                updates = orthogonal(torch.stack(updates).to(self.kind)).to(members[0].dtype)
+                torch._foreach_mul_(members, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(members, updates.unbind(), alpha=-rate)
 
 
 def orthogonal(x: torch.Tensor) -> torch.Tensor:
@@ -36,7 +39,7 @@ def orthogonal(x: torch.Tensor) -> torch.Tensor:
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(5):
         gram = x @ x.mT
-        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.775, alpha=2.0315), x, beta=3.4445)
     return x.mT if tall else x
 
 
@@ -48,7 +51,7 @@ class Optimiser:
         inner = [p for n, p in named.items() if p.dim() == 2 and (".layer" in n or "projector" in n)]
         chosen = {id(p) for p in inner}
         rest = [p for p in named.values() if id(p) not in chosen]
-        self.parts = (Muon(inner, muon, kind), torch.optim.AdamW(rest, adam, betas=(0.9, 0.98), weight_decay=0.0))
+        self.parts = (Muon(inner, muon, kind), torch.optim.AdamW(rest, adam, betas=(0.9, 0.98), weight_decay=0.0, fused=True))
         self.peaks = (muon, adam)
 
     def step(self, rate: float) -> None:

@@ -1,5 +1,6 @@
 """The document reader: transformers' InternVL at one of several small sizes, and the auxiliary losses it is trained with."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from transformers import InternVLConfig, InternVLForConditionalGeneration
 
 from .documents.characters import CLASS
-from .documents.examples import CHARACTER_SLOTS, TOKEN_SLOTS, Example
+from .documents.examples import CHARACTER_SLOTS, STEP, TOKEN_SLOTS, Example
 from .documents.vocabulary import IGNORE, Vocabulary
 from .model import Pixels, localise
 from .tiles import PATCH, TILE
@@ -65,11 +66,12 @@ class Batch:
     ids: torch.Tensor  # [B, L] padded on the right
     positions: torch.Tensor  # [B, L]
     target: torch.Tensor  # [B, L]
+    sources: torch.Tensor  # [B, L, SOURCES]
 
     def to(self, device: torch.device) -> "Batch":
         """On the device."""
         tiles = [Tiles(*(part.to(device, non_blocking=True) for part in vars(t).values())) for t in self.tiles]
-        return Batch(tiles, *(part.to(device, non_blocking=True) for part in (self.order, self.ids, self.positions, self.target)))
+        return Batch(tiles, *(part.to(device, non_blocking=True) for part in (self.order, self.ids, self.positions, self.target, self.sources)))
 
 
 def collate(examples: list[Example], pad: int) -> Batch:
@@ -86,14 +88,15 @@ def collate(examples: list[Example], pad: int) -> Batch:
         for g in groups
     ]  # fmt: skip
     owner = np.concatenate([np.repeat([i for i, _ in group], count) for group, count in zip(groups, counts)])
-    longest = max(len(e.ids) for e in examples)
+    longest = -(-max(len(e.ids) for e in examples) // STEP) * STEP  # products of ragged sizes take far longer
 
     def padded(name: str, fill: int) -> torch.Tensor:
-        rows = [np.pad(getattr(e, name), (0, longest - len(e.ids)), constant_values=fill) for e in examples]
+        values = [getattr(e, name) for e in examples]
+        rows = [np.pad(v, ((0, longest - len(v)),) + ((0, 0),) * (v.ndim - 1), constant_values=fill) for v in values]
         return torch.from_numpy(np.stack(rows))
 
     order = torch.from_numpy(np.argsort(owner, kind="stable"))
-    return Batch(tiles, order, padded("ids", pad), padded("positions", 0), padded("target", IGNORE))
+    return Batch(tiles, order, padded("ids", pad), padded("positions", 0), padded("target", IGNORE), padded("sources", -1))
 
 
 class Slots(nn.Module):
@@ -119,9 +122,10 @@ class Slots(nn.Module):
         everything = torch.arange(len(table), device=target.device)
         others = torch.randint(len(table), (self.NEGATIVES,), device=target.device) if self.training else everything
         known, place = torch.cat([target[hit], target[keep], others]).unique(return_inverse=True)
+        classes = table[known]
         losses, right, first = [], torch.zeros((), device=target.device), 0
         for chosen in (hit, keep):
-            logits = (queries[chosen] @ table[known].T).float()
+            logits = (queries[chosen] @ classes.T).float()
             wanted = place[first : first + len(logits)]
             first += len(logits)
             losses.append(cross_entropy(logits, wanted) if len(logits) else logits.sum())
@@ -132,22 +136,26 @@ class Slots(nn.Module):
 
 @dataclass
 class Output:
-    """Of one step: the losses, and (right, all) of patches' characters, of cells' tokens and of answers' tokens."""
+    """Of one step: the losses, and (right, all) of patches' characters, of cells' tokens, of answers' tokens and of looks at them."""
 
     loss: torch.Tensor
     answer: torch.Tensor
-    counts: torch.Tensor  # [6]
+    counts: torch.Tensor  # [8]
 
 
 class Reader(nn.Module):
     """The model and its auxiliary heads."""
 
     CHARACTER_WIDTH = 96
+    LOOKING = (-2, -1)  # layers of the decoder of which some heads must look at what is to be said
 
     def __init__(self, size: Size, vocabulary: Vocabulary):
         super().__init__()
         self.model = InternVLForConditionalGeneration(config(size, vocabulary))
         self.model.set_attn_implementation("mixed")
+        self.looking = [self.model.model.language_model.layers[i].self_attn for i in self.LOOKING]
+        for module in self.looking:
+            module.keeps = True
         embedding = self.model.get_input_embeddings()
         with torch.no_grad():
             localise(self.model.model.vision_tower)
@@ -179,7 +187,8 @@ class Reader(nn.Module):
             loss, spotted = self.characters(features, torch.cat([tiles.characters.flatten(0, 1) for tiles in batch.tiles]))
         loss = loss + tokens
         if not converse:
-            return Output(loss, torch.zeros_like(loss), torch.cat([spotted, spelled, torch.zeros_like(spelled)]))
+            nothing = torch.zeros_like(spelled)
+            return Output(loss, torch.zeros_like(loss), torch.cat([spotted, spelled, nothing, nothing]))
         inputs = self.model.get_input_embeddings()(batch.ids)
         inputs = inputs.masked_scatter((batch.ids == self.context)[..., None], image[batch.order].to(inputs.dtype))
         # Padding is on the right, where causal attention never looks.
@@ -189,5 +198,24 @@ class Reader(nn.Module):
         logits = self.model.lm_head(hidden[asked]).float()
         answer = cross_entropy(logits, batch.target[asked])
         right = (logits.argmax(-1) == batch.target[asked]).sum()
-        counts = torch.cat([spotted, spelled, torch.stack([right, asked.sum()])])
-        return Output(answer + 0.3 * loss, answer, counts)
+        looks, found = self.look(batch.sources)
+        counts = torch.cat([spotted, spelled, torch.stack([right, asked.sum()]), found])
+        return Output(answer + 0.3 * loss + 0.3 * looks, answer, counts)
+
+    def look(self, sources: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """sources [B, L, SOURCES] -> loss, (looks that fell there, looks): of the layers that are `LOOKING`, the first head of each
+        group must attend to the cells in which the next token stands."""
+        rows, places = (sources >= 0).any(-1).nonzero(as_tuple=True), sources.clamp(min=0)
+        losses, found = [], torch.zeros(2, device=sources.device)
+        if len(rows[0]) == 0:
+            return sources.new_zeros((), dtype=torch.float), found
+        there, places = (sources >= 0)[rows][:, None], places[rows][:, None]  # [n, 1, SOURCES]
+        later = torch.ones(sources.shape[1], sources.shape[1], dtype=torch.bool, device=sources.device).triu(1)
+        for module in self.looking:
+            query, key = (part.float() for part in module.kept)  # [B, G, L, D]
+            scores = (query @ key.mT * module.scaling).masked_fill(later, -math.inf)
+            scores = scores.transpose(1, 2)[rows]  # [n, G, L]
+            at = scores.gather(2, places.expand(-1, scores.shape[1], -1)).masked_fill(~there, -math.inf)
+            losses.append((scores.logsumexp(-1) - at.logsumexp(-1)).mean())
+            found += torch.stack([(at.amax(-1) == scores.amax(-1)).sum(), torch.tensor(at[..., 0].numel(), device=at.device)])
+        return torch.stack(losses).mean(), found

@@ -32,7 +32,7 @@ HERE = Path(__file__).parent.parent
 START = HERE / "reader.pt"  # weights to go on from on a new machine
 COLUMNS = (
     "step", "seconds", "loss", "answer_loss", "characters", "cells", "answers", "rate", "cells_per_s",
-    "held_out_characters", "held_out_cells", "held_out_answers",
+    "held_out_characters", "held_out_cells", "held_out_answers", "looks", "held_out_looks",
 )  # fmt: skip
 LOOK = 250  # steps between looks at what the average of the weights gets right of held-out pages
 WARM_UP = 100
@@ -111,7 +111,7 @@ class Team:
 
 @torch.no_grad()
 def look(average: Reader, batches: list[Batch], device: torch.device, team: Team) -> list[float]:
-    """What is right of characters, of cells' tokens and of answers' tokens; each process looks at its share of the pages."""
+    """What is right of characters, of cells' tokens, of answers' tokens and of looks; each process looks at its share of the pages."""
     counts = team.sum(sum(average(batch.to(device)).counts for batch in batches[team.rank :: team.size]))
     return (counts[0::2] / counts[1::2]).tolist()
 
@@ -189,7 +189,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     parent = os.getppid()  # another one once the command was killed: its processes stop, saved
     begin = mark = saved = time.monotonic()
     first, waited = step, 0.0
-    counts, losses, answers, cells = torch.zeros(6, device=device), [], [], 0
+    counts, losses, answers, cells = torch.zeros(8, device=device), [], [], 0
     name, part = stage(step, options.steps)
     shared.copy_(torch.tensor(astuple(knobs(name, part, options.most_tiles))))
     batches = iter(loader)
@@ -209,8 +209,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
         optimiser.step(rate)
         with torch.no_grad():
             keep = min(0.998, (1 + step - first) / (20 + step - first))
-            for a, p in zip(average.parameters(), reader.parameters()):
-                a.lerp_(p, 1 - keep)
+            torch._foreach_lerp_(list(average.parameters()), list(reader.parameters()), 1 - keep)
             counts += output.counts
         step += 1
         cells += len(batch.order)
@@ -223,10 +222,11 @@ def train(team: Team, options: argparse.Namespace) -> None:
         if step % 50 == 0 or done:
             team.sum(counts)
             shares = (counts[0::2] / counts[1::2]).tolist()
-            seen = [f"{v:.4f}" for v in look(average, pages, device, team)] if step % LOOK == 0 or done else [""] * 3
+            seen = [f"{v:.4f}" for v in look(average, pages, device, team)] if step % LOOK == 0 or done else [""] * 4
             mean = [torch.stack(part).mean().item() if part else math.nan for part in (losses, answers)]
-            figures = (f"{v:.4f}" for v in (*mean, *shares, rate))
-            row = [step, f"{seconds + now - begin:.0f}", *figures, f"{cells * team.size / (now - mark):.0f}", *seen]
+            figures = (f"{v:.4f}" for v in (*mean, *shares[:3], rate))
+            speed, looks = cells * team.size / (now - mark), (f"{shares[3]:.4f}", seen[3])
+            row = [step, f"{seconds + now - begin:.0f}", *figures, f"{speed:.0f}", *seen[:3], *looks]
             if team.rank == 0:
                 with log.open("a") as file:
                     csv.writer(file).writerow(row)

@@ -102,8 +102,8 @@ class Line:
 
     def box(self, start: int = 0, end: int | None = None) -> Box:
         """Encloses the characters `start..end`, spaces at its ends left out."""
-        inked = [b for c, b in zip(self.text[start:end], self.boxes[start:end]) if not c.isspace()]
-        return min(b[0] for b in inked), min(b[1] for b in inked), max(b[2] for b in inked), max(b[3] for b in inked)
+        lefts, tops, rights, bottoms = zip(*(b for c, b in zip(self.text[start:end], self.boxes[start:end]) if not c.isspace()))
+        return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 @dataclass

@@ -61,7 +61,7 @@ def warp(page: Page, to: Corners, size: tuple[int, int], random: Random) -> Page
     background = tuple(random.randrange(20, 235) for _ in range(3)) if random.random() < 0.7 else (255, 255, 255)
     coefficients = tuple((back / back[2, 2]).flatten()[:8])
     image = page.image.transform(size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR, fillcolor=background)
-    rows = [[Line(line.text, [_moved(box, forth) for box in line.boxes], line.facts) for line in row] for row in page.rows]
+    rows = [[Line(line.text, _moved(line.boxes, forth), line.facts) for line in row] for row in page.rows]
     return Page(image, page.document, rows)
 
 
@@ -74,11 +74,10 @@ def homography(a: Corners, b: Corners) -> np.ndarray:
     return np.append(np.linalg.solve(np.array(rows), np.array(right)), 1).reshape(3, 3)
 
 
-def _moved(box: Box, by: np.ndarray) -> Box:
-    x0, y0, x1, y1 = box
-    points = np.array([(x0, y0, 1), (x1, y0, 1), (x1, y1, 1), (x0, y1, 1)]) @ by.T
-    points = points[:, :2] / points[:, 2:]
-    return (*points.min(0).tolist(), *points.max(0).tolist())
+def _moved(boxes: list[Box], by: np.ndarray) -> list[Box]:
+    points = np.reshape(boxes, (-1, 4))[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ by[:, :2].T + by[:, 2]
+    points = points[..., :2] / points[..., 2:]  # [boxes, 4, 2]
+    return [tuple(box) for box in np.concatenate([points.min(1), points.max(1)], 1).tolist()]
 
 
 def shaded(image: Image.Image, random: Random, strength: float) -> Image.Image:

@@ -14,7 +14,7 @@ import numpy as np
 from .. import tiles
 from ..tiles import CELLS, PATCH, SIDE, TILE
 from .characters import CLASS
-from .document import Line, Page
+from .document import Box, Line, Page
 from .tasks import WEIGHTS, Task, Turn, turn
 from .vocabulary import IGNORE, Vocabulary
 
@@ -44,6 +44,7 @@ class Example:
     ids: np.ndarray  # [L]
     positions: np.ndarray  # [L] in the prompt that all cells would give
     target: np.ndarray  # [L] what each position must predict
+    sources: np.ndarray  # [L, SOURCES] places in `ids` of the cells in which that stands, -1 for none
 
 
 def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: int, random: Random, whole: float) -> Example:
@@ -56,7 +57,26 @@ def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: in
     ids = [token_ids(line.text, vocabulary) for row in page.rows for line in row]
     kept = [_tile(tile, Labels(page, ids, vocabulary.none, *view), random, random.random() < whole) for tile, view in zip(pixels, views)]
     cells = np.concatenate([tile.cells + CELLS * CELLS * k for k, tile in enumerate(kept)])
-    return Example(kept, *vocabulary.conversation(len(kept), cells, [(t.question, t.answer) for t in turns]))
+    return Example(kept, *vocabulary.conversation(len(kept), cells, asked(turns, page, views)))
+
+
+View = tuple[int, int, int, int]  # column, row, columns and rows of a tile in the grid
+
+
+def asked(turns: list[Turn], page: Page, views: list[View]) -> list[tuple[str, str, list[tuple[int, ...]]]]:
+    """Turns as `Vocabulary.conversation` takes them: where characters stand as cells of the tiles of these views."""
+    return [(turn.question, turn.answer, [standing(box, page, views) if box else () for box in turn.places]) for turn in turns]
+
+
+def standing(box: Box, page: Page, views: list[View]) -> tuple[int, ...]:
+    """The cells in which a character stands, large enough to be read, numbered through all tiles."""
+    cells = []
+    for number, (column, row, columns, rows) in enumerate(views):
+        sx, sy = columns * TILE / page.image.width, rows * TILE / page.image.height
+        x, y = (box[0] + box[2]) / 2 * sx - column * TILE, (box[1] + box[3]) / 2 * sy - row * TILE
+        if 0 <= x < TILE and 0 <= y < TILE and (box[3] - box[1]) * sy >= SMALLEST:
+            cells.append(CELLS * CELLS * number + int(y / PATCH / 2) * CELLS + int(x / PATCH / 2))
+    return tuple(cells)
 
 
 def _tile(pixels: np.ndarray, labels: "Labels", random: Random, whole: bool) -> Tile:
@@ -132,7 +152,8 @@ class Labels:
         margin = np.array((-0.25, -0.15, 0.25, 0.15)) * 2 * PATCH
         around = np.clip(np.floor((boxes + margin) / PATCH / 2).astype(int), 0, CELLS - 1)
         covered = np.clip(np.ceil(boxes / PATCH - 0.5).astype(int), 0, SIDE)
-        for i in np.flatnonzero(inside):
+        around, covered, x, y = (values.tolist() for values in (around, covered, x, y))
+        for i in np.flatnonzero(inside).tolist():
             if line.text[i].isspace():
                 continue
             kind = CLASS.get(line.text[i], IGNORE) if legible else IGNORE
@@ -179,9 +200,11 @@ def conversation(random: Random, page: Page, longest: int, vocabulary: Vocabular
     room = longest
     for _ in range(40):
         asked = turn(random, page, weights)
-        length = vocabulary.length(asked.question) + vocabulary.length(asked.answer) + 8
         key = asked.kind if asked.kind == "transcribe" else asked.question
-        if key not in turns and (length <= room or not turns):
+        if key in turns:
+            continue
+        length = vocabulary.length(asked.question) + vocabulary.length(asked.answer) + 8
+        if length <= room or not turns:
             turns[key] = asked
             room -= length
     asked = list(turns.values())

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from .document import Page, Table
+from .document import Box, Line, Page, Table
 from .facts import FACTS
 from .kinds import KINDS
 
@@ -22,6 +22,7 @@ class Turn:
     kind: str
     metric: str
     lang: str
+    places: tuple[Box | None, ...] = ()  # where each character of the answer stands on the page, if it does; empty if none does
 
 
 def turn(random: Random, page: Page, weights: "dict[Task, float] | None" = None) -> Turn:
@@ -57,12 +58,35 @@ def ask(random: Random, key: str, lang: str) -> str:
     return random.choice(general).replace("{}", noun(key, lang))
 
 
+def inked(line: Line, start: int = 0, end: int | None = None) -> list[Box]:
+    """The boxes of its characters, without spaces."""
+    return [box for c, box in zip(line.text[start:end], line.boxes[start:end]) if not c.isspace()]
+
+
+def stands(page: Page, key: str) -> list[Box]:
+    """The boxes of a fact's characters, without spaces, wherever it is stated."""
+    return [box for row in page.rows for line in row for start, end, named in line.facts if named == key for box in inked(line, start, end)]
+
+
+def placed(answer: str, boxes: list[Box], start: int = 0, end: int | None = None) -> tuple[Box | None, ...]:
+    """`Turn.places` of an answer of which `start..end` is copied from these characters, or the first of them."""
+    left = iter(boxes)
+    copied = range(len(answer))[start:end]
+    return tuple(next(left, None) if i in copied and not c.isspace() else None for i, c in enumerate(answer))
+
+
+def joined(*places: tuple[Box | None, ...]) -> tuple[Box | None, ...]:
+    """Those of an answer of which several parts are copied."""
+    return tuple(next((box for box in boxes if box), None) for boxes in zip(*places))
+
+
 def field(random: Random, page: Page, lang: str) -> Turn | None:
     """A fact's value."""
     if not page.document.facts:
         return None
     key = random.choice(tuple(page.document.facts))
-    return Turn(ask(random, key, lang), page.document.facts[key], "field", "exact", lang)
+    answer = page.document.facts[key]
+    return Turn(ask(random, key, lang), answer, "field", "exact", lang, placed(answer, stands(page, key)))
 
 
 def missing(random: Random, page: Page, lang: str) -> Turn | None:
@@ -101,12 +125,12 @@ def transcribe(random: Random, page: Page, lang: str) -> Turn | None:
         "en": ("Read all the text.", "Transcribe this page.", "What does it say?"),
         "zh": ("读出全部文字。", "图里写的是什么？", "请转写这一页。"),
     }
-    text = page.transcript
+    text, boxes = page.transcript, [box for row in page.rows for line in row for box in inked(line)]
     if len(text) <= MOST_CHARACTERS:
-        return Turn(random.choice(question[lang]), text, "transcribe", "cer", lang)
+        return Turn(random.choice(question[lang]), text, "transcribe", "cer", lang, placed(text, boxes))
     count = random.randint(1, 6)
     first = "\n".join(text.split("\n")[:count])
-    return Turn({"en": f"Read the first {count} lines.", "zh": f"读出前{count}行。"}[lang], first, "transcribe", "cer", lang)
+    return Turn({"en": f"Read the first {count} lines.", "zh": f"读出前{count}行。"}[lang], first, "transcribe", "cer", lang, placed(first, boxes))
 
 
 def locate(random: Random, page: Page, lang: str) -> Turn | None:
@@ -114,7 +138,7 @@ def locate(random: Random, page: Page, lang: str) -> Turn | None:
     keys = [key for key in page.document.facts if len(page.places(key)) == 1]
     if keys and random.random() < 0.6:
         key = random.choice(keys)
-        name, boxes = noun(key, lang), page.places(key)
+        name, boxes, copied = noun(key, lang), page.places(key), stands(page, key)
     else:
         lines = [line for row in page.rows for line in row if 2 <= len(line.text.strip()) <= 40]
         texts = [line.text.strip() for line in lines]
@@ -122,11 +146,16 @@ def locate(random: Random, page: Page, lang: str) -> Turn | None:
         if not single:
             return None
         line = random.choice(single)
-        name, boxes = line.text.strip(), [line.box()]
+        name, boxes, copied = line.text.strip(), [line.box()], inked(line)
     width, height = page.image.size
     places = [[_thousandth(v, side) for v, side in zip(box, (width, height, width, height))] for box in boxes]
     question = {"en": f"Where is <ref>{name}</ref>?", "zh": f"<ref>{name}</ref>在哪里？"}[lang]
-    return Turn(question, f"<ref>{name}</ref><box>{json.dumps(places)}</box>", "locate", "iou", lang)
+    answer = f"<ref>{name}</ref><box>{json.dumps(places)}</box>"
+    # The left and the top are read off where it begins, the right and the bottom off where it ends.
+    begin, end = answer.rindex("[["), answer.rindex("]]")
+    middle = answer.rindex(",", begin, answer.rindex(","))
+    pointed = tuple(copied[0 if i < middle else -1] if begin <= i < end and c != " " else None for i, c in enumerate(answer))
+    return Turn(question, answer, "locate", "iou", lang, pointed)
 
 
 def _thousandth(value: float, side: int) -> int:
@@ -139,7 +168,7 @@ def read_place(random: Random, page: Page, lang: str) -> Turn | None:
     width, height = page.image.size
     box = [_thousandth(v, side) for v, side in zip(line.box(), (width, height, width, height))]
     question = {"en": f"Read the text in <box>{json.dumps([box])}</box>.", "zh": f"读出<box>{json.dumps([box])}</box>中的文字。"}[lang]
-    return Turn(question, line.text.strip(), "region", "cer", lang)
+    return Turn(question, line.text.strip(), "region", "cer", lang, placed(line.text.strip(), inked(line)))
 
 
 def markdown(random: Random, page: Page, lang: str) -> Turn | None:
@@ -151,7 +180,17 @@ def markdown(random: Random, page: Page, lang: str) -> Turn | None:
     lines = [header, tuple("---" for _ in header), *(tuple(piece.text for piece in row) for row in rows)]
     answer = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
     question = {"en": ("Write the table as Markdown.", "Table to Markdown."), "zh": ("把表格写成Markdown。", "用Markdown输出表格。")}[lang]
-    return Turn(random.choice(question), answer, "markdown", "cer", lang)
+    runs = {line.text.strip(): line for row in page.rows for line in row}
+    texts = [(text, None) for text in header] + [(piece.text, piece.key) for row in rows for piece in row]
+    places, at = [placed(answer, [])], 0
+    for text, key in texts:
+        boxes = (stands(page, key) if key else []) or (inked(runs[text]) if text in runs else [])
+        at = answer.find(text, at)
+        if at < 0:  # escaped
+            break
+        places.append(placed(answer, boxes, at, at + len(text)))
+        at += len(text)
+    return Turn(random.choice(question), answer, "markdown", "cer", lang, joined(*places))
 
 
 def as_json(random: Random, page: Page, lang: str) -> Turn | None:
@@ -165,7 +204,13 @@ def as_json(random: Random, page: Page, lang: str) -> Turn | None:
     names = {"en": ", ".join(keys), "zh": "、".join(f"{key}（{noun(key, 'zh')}）" for key in keys)}[lang]
     question = {"en": f"Give these fields as JSON: {names}.", "zh": f"请输出JSON：{names}。"}[lang]
     answer = json.dumps({key: facts.get(key) for key in keys}, ensure_ascii=False)
-    return Turn(question, answer, "json", "json", lang)
+    places = [placed(answer, [])]
+    for key in keys:
+        begun = f'"{key}": "'
+        if key in facts and json.dumps(facts[key], ensure_ascii=False) == f'"{facts[key]}"':
+            at = answer.index(begun) + len(begun)
+            places.append(placed(answer, stands(page, key), at, at + len(facts[key])))
+    return Turn(question, answer, "json", "json", lang, joined(*places))
 
 
 def describe(random: Random, page: Page, lang: str) -> Turn | None:

@@ -19,6 +19,7 @@ SIZE = 8192
 FILE = Path(__file__).parents[2] / "tokenizer.json"
 TILE_TOKENS = CELLS * CELLS
 IGNORE = -100
+SOURCES = 2  # cells in which a token of an answer may stand: one of a tile, one of the thumbnail
 
 
 def texts(count: int, seed: int = 0) -> Iterator[str]:
@@ -56,22 +57,35 @@ class Vocabulary(Tokenizer):
         """In tokens."""
         return len(self.encode(text))
 
-    def conversation(self, tiles: int, cells: np.ndarray, turns: list[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Ids of turns about one picture of which `cells` are seen, their positions, and what each must predict: answers and their ends."""
+    def conversation(
+        self, tiles: int, cells: np.ndarray, turns: list[tuple[str, str, list[tuple[int, ...]]]]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Ids of turns about one picture of which `cells` are seen, their positions, what each must predict (answers and their
+        ends), and where that stands: places in the ids of at most `SOURCES` cells, -1 for none. Turns are a question, an answer
+        and for each character of the answer the cells it stands in."""
         ids: list[int] = self.encode("<|im_start|>user\n<img>")
         positions = [*range(len(ids)), *(len(ids) + cells)]
         next_position = len(ids) + TILE_TOKENS * tiles
         ids += [self.id["<IMG_CONTEXT>"]] * len(cells)
-        target = [IGNORE] * len(ids)
+        seen = {int(cell): place for place, cell in enumerate(cells, len(positions) - len(cells))}
+        target, nothing = [IGNORE] * len(ids), (-1,) * SOURCES
+        sources = [nothing] * len(ids)
         end, before = self.encode("\n"), "</img>\n"
-        for question, answer in turns:
+        for question, answer, where in turns:
             asked = self.encode(f"{before}{question}<|im_end|>\n<|im_start|>assistant\n")
-            said = self.encode(answer + "<|im_end|>")
+            encoded = self.fast.encode(answer + "<|im_end|>", add_special_tokens=False)
+            said = encoded.ids
             ids += asked + said + end
+            sources += [nothing] * (len(asked) - 1)
+            for start, stop in encoded.offsets:
+                first = next((some for some in where[start:stop] if some), ())
+                places = [seen[cell] for cell in first if cell in seen]
+                sources.append(tuple((places + list(nothing))[:SOURCES]))
+            sources += [nothing] * (1 + len(end))
             target += [IGNORE] * (len(asked) - 1) + said + [IGNORE] * (1 + len(end))
             before = "<|im_start|>user\n"
         positions += range(next_position, next_position + len(ids) - len(positions))
-        return np.array(ids), np.array(positions), np.array(target)
+        return np.array(ids), np.array(positions), np.array(target), np.array(sources)
 
 
 if __name__ == "__main__":
