@@ -34,8 +34,9 @@ pub(crate) async fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         .into_data_async()
         .await
         .expect("read back")
-        .iter::<f32>()
-        .collect()
+        .convert::<f32>()
+        .try_to_vec::<f32>()
+        .expect("f32")
 }
 
 /// An integer tensor's elements.

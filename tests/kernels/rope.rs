@@ -1,4 +1,4 @@
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use pagelens::config::LanguageConfig;
 use pagelens::kernels::{HeadNorms, rope};
 use pagelens::language::cache::{CachePrecision, LayerCache};
@@ -16,8 +16,9 @@ pub(crate) async fn check(device: &Device) {
     ] {
         let shape = [rows, heads, kv_heads, head_dim, start, context];
         for norm in [false, true] {
-            for precision in [CachePrecision::F32, CachePrecision::F16] {
-                case(device, shape, norm, precision).await;
+            case(device, shape, norm, CachePrecision::F32).await;
+            if context < 1000 {
+                case(device, shape, norm, CachePrecision::F16).await; // the longest takes long to read back
             }
         }
     }
@@ -58,7 +59,11 @@ async fn case(
         }
     }
     let shape = [kv_heads, context, head_dim];
-    let zeros = || Tensor::zeros(shape, (device, precision.dtype()));
+    // Written by the host: not every GPU that keeps f16 has arithmetic in it.
+    let zeros = || {
+        let data = TensorData::new(vec![0f32; kv_heads * context * head_dim], shape);
+        Tensor::from_data(data, (device, precision.dtype()))
+    };
     let mut cache = LayerCache {
         keys: zeros(),
         values: zeros(),
