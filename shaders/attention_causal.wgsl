@@ -1,6 +1,7 @@
 // Causal attention of the decoder's prefill: the queries are the first heads * HEAD_DIM columns of qkv
 // [rows, (heads + 2 * kv_heads) * HEAD_DIM] (already rotated), row t at position start + t, which sees positions 0..=start + t
-// of keys, values [kv_heads, context, HEAD_DIM] (shared/cells_*.wgsl); query heads share key heads in groups. out [rows, heads * HEAD_DIM].
+// of keys, values [kv_heads, context, HEAD_DIM] (shared/cells_*.wgsl); query heads share key heads in groups.
+// out [rows, heads * HEAD_DIM].
 // Grid: [rows / BLOCK, heads].
 struct Params {
     rows: u32,

@@ -1,5 +1,6 @@
 // Attention of one new token: the query is the first heads * HEAD_DIM columns of qkv [1, (heads + 2 * kv_heads) * HEAD_DIM]
-// (already rotated); keys, values [kv_heads, context, HEAD_DIM] (shared/cells_*.wgsl) hold `length` positions, cut into `splits` parts of `part`.
+// (already rotated); keys, values [kv_heads, context, HEAD_DIM] (shared/cells_*.wgsl) hold `length` positions, cut into
+// `splits` parts of `part`.
 // out [heads, splits, HEAD_DIM]: each part's own attention; marks [heads, splits]: its largest score and its total, which
 // attention_merge weighs the parts with. With one part, out is the answer.
 // Why beside attention_causal: one row cannot fill a block of queries, so here the lanes first share out BLOCK keys, then the

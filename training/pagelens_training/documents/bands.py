@@ -15,7 +15,7 @@ from ..tiles import CELLS, PATCH, TILE
 from . import kinds
 from .document import Document, Line, Page
 from .effects import scanner, shaded, warp, worn
-from .examples import Example, Labels, asked, conversation, token_ids
+from .examples import Example, Labels, conversation, located, token_ids
 from .pillow import Sheet, Type, colours, typefaces
 from .tasks import Task, locate, read_place, transcribe
 from .vocabulary import Vocabulary
@@ -118,4 +118,4 @@ def bands(random: Random, chinese: float, vocabulary: Vocabulary, strength: Call
         page, cells = placed(seen(random.choice(pool), random, strength()), random)
         labels = Labels(page, [token_ids(line.text, vocabulary) for (line,) in page.rows], vocabulary.none, 0, 0, 1, 1)
         turns = conversation(random, page, longest(), vocabulary, ASKED) if longest() and page.rows else []
-        yield Example([labels.tile(np.asarray(page.image), cells)], *vocabulary.conversation(1, cells, asked(turns, page, [(0, 0, 1, 1)])))
+        yield Example([labels.tile(np.asarray(page.image), cells)], *vocabulary.conversation(1, cells, located(turns, [labels])))

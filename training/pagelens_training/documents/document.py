@@ -1,5 +1,6 @@
 """What a document says, before it has a look, and what a picture of it shows, with the box of every character."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -100,9 +101,13 @@ class Line:
     boxes: list[Box]
     facts: list[tuple[int, int, str]] = field(default_factory=list)  # start, end, key
 
+    def inked(self, start: int = 0, end: int | None = None) -> list[Box]:
+        """The boxes of the characters `start..end`, without spaces."""
+        return [box for c, box in zip(self.text[start:end], self.boxes[start:end]) if not c.isspace()]
+
     def box(self, start: int = 0, end: int | None = None) -> Box:
         """Encloses the characters `start..end`, spaces at its ends left out."""
-        lefts, tops, rights, bottoms = zip(*(b for c, b in zip(self.text[start:end], self.boxes[start:end]) if not c.isspace()))
+        lefts, tops, rights, bottoms = zip(*self.inked(start, end))
         return min(lefts), min(tops), max(rights), max(bottoms)
 
 
@@ -119,6 +124,16 @@ class Page:
         """All text: rows as lines, the runs of a row joined by a space."""
         return "\n".join(" ".join(line.text for line in row) for row in self.rows)
 
+    def stretches(self, key: str) -> list[tuple[Line, int, int]]:
+        """Where a fact is stated: for each line it takes, from which character to which."""
+        return [(line, start, end) for row in self.rows for line in row for start, end, named in line.facts if named == key]
+
     def places(self, key: str) -> list[Box]:
         """Where a fact is stated: a box for each line it takes."""
-        return [line.box(start, end) for row in self.rows for line in row for start, end, named in line.facts if named == key]
+        return [line.box(start, end) for line, start, end in self.stretches(key)]
+
+    def single(self) -> dict[str, Line]:
+        """The lines whose text stands nowhere else, by that text."""
+        lines = [line for row in self.rows for line in row]
+        count = Counter(line.text.strip() for line in lines)
+        return {line.text.strip(): line for line in lines if count[line.text.strip()] == 1}

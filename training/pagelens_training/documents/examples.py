@@ -55,28 +55,20 @@ def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: in
     if len(pixels) > 1:
         views.append((0, 0, 1, 1))
     ids = [token_ids(line.text, vocabulary) for row in page.rows for line in row]
-    kept = [_tile(tile, Labels(page, ids, vocabulary.none, *view), random, random.random() < whole) for tile, view in zip(pixels, views)]
+    labels = [Labels(page, ids, vocabulary.none, *view) for view in views]
+    kept = [_tile(tile, one, random, random.random() < whole) for tile, one in zip(pixels, labels)]
     cells = np.concatenate([tile.cells + CELLS * CELLS * k for k, tile in enumerate(kept)])
-    return Example(kept, *vocabulary.conversation(len(kept), cells, asked(turns, page, views)))
+    return Example(kept, *vocabulary.conversation(len(kept), cells, located(turns, labels)))
 
 
-View = tuple[int, int, int, int]  # column, row, columns and rows of a tile in the grid
+def located(turns: list[Turn], labels: "list[Labels]") -> list[tuple[str, str, list[tuple[int, ...]]]]:
+    """Turns as `Vocabulary.conversation` takes them: where characters stand as cells, numbered through all tiles."""
 
+    def cells(box: Box | None) -> tuple[int, ...]:
+        found = [(number, one.cell(box)) for number, one in enumerate(labels)] if box else []
+        return tuple(CELLS * CELLS * number + cell for number, cell in found if cell is not None)
 
-def asked(turns: list[Turn], page: Page, views: list[View]) -> list[tuple[str, str, list[tuple[int, ...]]]]:
-    """Turns as `Vocabulary.conversation` takes them: where characters stand as cells of the tiles of these views."""
-    return [(turn.question, turn.answer, [standing(box, page, views) if box else () for box in turn.places]) for turn in turns]
-
-
-def standing(box: Box, page: Page, views: list[View]) -> tuple[int, ...]:
-    """The cells in which a character stands, large enough to be read, numbered through all tiles."""
-    cells = []
-    for number, (column, row, columns, rows) in enumerate(views):
-        sx, sy = columns * TILE / page.image.width, rows * TILE / page.image.height
-        x, y = (box[0] + box[2]) / 2 * sx - column * TILE, (box[1] + box[3]) / 2 * sy - row * TILE
-        if 0 <= x < TILE and 0 <= y < TILE and (box[3] - box[1]) * sy >= SMALLEST:
-            cells.append(CELLS * CELLS * number + int(y / PATCH / 2) * CELLS + int(x / PATCH / 2))
-    return tuple(cells)
+    return [(turn.question, turn.answer, [cells(box) for box in turn.places]) for turn in turns]
 
 
 def _tile(pixels: np.ndarray, labels: "Labels", random: Random, whole: bool) -> Tile:
@@ -140,11 +132,21 @@ class Labels:
         characters = np.stack([tiles.cell_major(self.characters[..., k]) for k in range(CHARACTER_SLOTS)], -1)
         return Tile(cells, tiles.patches(pixels)[cells], characters[cells], self.tokens.reshape(-1, TOKEN_SLOTS)[cells])
 
-    def _line(self, line: Line, ids: list[tuple[int, int]], patches: dict, cells: dict) -> None:
+    def _in_tile(self, boxes: list[Box]) -> np.ndarray:
+        """Boxes of the page in pixels of the tile, [n, 4]."""
         scale = np.array((self.columns / self.page.image.width, self.rows / self.page.image.height) * 2) * TILE
-        boxes = np.array(line.boxes) * scale - np.array((self.column, self.row) * 2) * TILE
-        _, top, _, bottom = line.box()
-        legible = (bottom - top) * scale[1] >= SMALLEST
+        return np.array(boxes) * scale - np.array((self.column, self.row) * 2) * TILE
+
+    def cell(self, box: Box) -> int | None:
+        """Where in the tile a character stands that is large enough to be read."""
+        ((left, top, right, bottom),) = self._in_tile([box])
+        x, y = (left + right) / 2, (top + bottom) / 2
+        legible = 0 <= x < TILE and 0 <= y < TILE and bottom - top >= SMALLEST
+        return int(y / PATCH / 2) * CELLS + int(x / PATCH / 2) if legible else None
+
+    def _line(self, line: Line, ids: list[tuple[int, int]], patches: dict, cells: dict) -> None:
+        boxes, ((_, top, _, bottom),) = self._in_tile(line.boxes), self._in_tile([line.box()])
+        legible = bottom - top >= SMALLEST
         x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
         inside = (x >= 0) & (x < TILE) & (y >= 0) & (y < TILE)
         if not inside.any():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from .document import Box, Line, Page, Table
+from .document import Box, Page, Table
 from .facts import FACTS
 from .kinds import KINDS
 
@@ -58,14 +58,9 @@ def ask(random: Random, key: str, lang: str) -> str:
     return random.choice(general).replace("{}", noun(key, lang))
 
 
-def inked(line: Line, start: int = 0, end: int | None = None) -> list[Box]:
-    """The boxes of its characters, without spaces."""
-    return [box for c, box in zip(line.text[start:end], line.boxes[start:end]) if not c.isspace()]
-
-
 def stands(page: Page, key: str) -> list[Box]:
     """The boxes of a fact's characters, without spaces, wherever it is stated."""
-    return [box for row in page.rows for line in row for start, end, named in line.facts if named == key for box in inked(line, start, end)]
+    return [box for line, start, end in page.stretches(key) for box in line.inked(start, end)]
 
 
 def placed(answer: str, boxes: list[Box], start: int = 0, end: int | None = None) -> tuple[Box | None, ...]:
@@ -125,7 +120,7 @@ def transcribe(random: Random, page: Page, lang: str) -> Turn | None:
         "en": ("Read all the text.", "Transcribe this page.", "What does it say?"),
         "zh": ("读出全部文字。", "图里写的是什么？", "请转写这一页。"),
     }
-    text, boxes = page.transcript, [box for row in page.rows for line in row for box in inked(line)]
+    text, boxes = page.transcript, [box for row in page.rows for line in row for box in line.inked()]
     if len(text) <= MOST_CHARACTERS:
         return Turn(random.choice(question[lang]), text, "transcribe", "cer", lang, placed(text, boxes))
     count = random.randint(1, 6)
@@ -140,13 +135,11 @@ def locate(random: Random, page: Page, lang: str) -> Turn | None:
         key = random.choice(keys)
         name, boxes, copied = noun(key, lang), page.places(key), stands(page, key)
     else:
-        lines = [line for row in page.rows for line in row if 2 <= len(line.text.strip()) <= 40]
-        texts = [line.text.strip() for line in lines]
-        single = [line for line in lines if texts.count(line.text.strip()) == 1]
+        single = [(text, line) for text, line in page.single().items() if 2 <= len(text) <= 40]
         if not single:
             return None
-        line = random.choice(single)
-        name, boxes, copied = line.text.strip(), [line.box()], inked(line)
+        name, line = random.choice(single)
+        boxes, copied = [line.box()], line.inked()
     width, height = page.image.size
     places = [[_thousandth(v, side) for v, side in zip(box, (width, height, width, height))] for box in boxes]
     question = {"en": f"Where is <ref>{name}</ref>?", "zh": f"<ref>{name}</ref>在哪里？"}[lang]
@@ -168,7 +161,7 @@ def read_place(random: Random, page: Page, lang: str) -> Turn | None:
     width, height = page.image.size
     box = [_thousandth(v, side) for v, side in zip(line.box(), (width, height, width, height))]
     question = {"en": f"Read the text in <box>{json.dumps([box])}</box>.", "zh": f"读出<box>{json.dumps([box])}</box>中的文字。"}[lang]
-    return Turn(question, line.text.strip(), "region", "cer", lang, placed(line.text.strip(), inked(line)))
+    return Turn(question, line.text.strip(), "region", "cer", lang, placed(line.text.strip(), line.inked()))
 
 
 def markdown(random: Random, page: Page, lang: str) -> Turn | None:
@@ -180,11 +173,11 @@ def markdown(random: Random, page: Page, lang: str) -> Turn | None:
     lines = [header, tuple("---" for _ in header), *(tuple(piece.text for piece in row) for row in rows)]
     answer = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
     question = {"en": ("Write the table as Markdown.", "Table to Markdown."), "zh": ("把表格写成Markdown。", "用Markdown输出表格。")}[lang]
-    runs = {line.text.strip(): line for row in page.rows for line in row}
+    runs = page.single()
     texts = [(text, None) for text in header] + [(piece.text, piece.key) for row in rows for piece in row]
     places, at = [placed(answer, [])], 0
     for text, key in texts:
-        boxes = (stands(page, key) if key else []) or (inked(runs[text]) if text in runs else [])
+        boxes = (stands(page, key) if key else []) or (runs[text].inked() if text in runs else [])
         at = answer.find(text, at)
         if at < 0:  # escaped
             break
