@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Device;
+use burn::tensor::wgpu::WgpuSetup;
 
 use crate::error::{Error, Result};
-use crate::kernels::product::avoid_barriers;
+use crate::kernels::product::{Factors, Trial, avoid_barriers, fastest, multiply_on_gpu_in};
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Compute {
     pub adapter: Option<String>,
     /// What it can hold.
     pub limits: Limits,
+    /// What it can multiply quantized weights in beside f32, on a GPU.
+    pub factors: Vec<Factors>,
 }
 
 /// What a device can hold, as far as it tells.
@@ -109,6 +112,7 @@ impl Compute {
             device: Device::flex(),
             adapter: None,
             limits: Limits::cpu(),
+            factors: Vec::new(),
         }
     }
 
@@ -181,7 +185,12 @@ async fn set_up() -> Result<(Compute, Adapter)> {
         || ["swiftshader", "llvmpipe", "lavapipe", "software"]
             .iter()
             .any(|word| words.contains(word));
+    let factors = factors(&setup);
     avoid_barriers(software);
+    if !software {
+        let trial = Trial::new(Trial::ROWS, &device);
+        multiply_on_gpu_in(fastest(&factors, &trial).await);
+    }
     let name = [&info.name, &info.driver]
         .into_iter()
         .find(|name| !name.is_empty());
@@ -191,6 +200,7 @@ async fn set_up() -> Result<(Compute, Adapter)> {
             device,
             adapter,
             limits: Limits::gpu(&setup.device.limits()),
+            factors,
         },
         if software {
             Adapter::Software
@@ -198,4 +208,15 @@ async fn set_up() -> Result<(Compute, Adapter)> {
             Adapter::Hardware
         },
     ))
+}
+
+/// What shaders may be made of: f16 arithmetic, and the language's dot products of bytes.
+fn factors(setup: &WgpuSetup) -> Vec<Factors> {
+    let features = setup.instance.wgsl_language_features();
+    if !features.contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct) {
+        return Vec::new();
+    }
+    let f16 = setup.device.features().contains(wgpu::Features::SHADER_F16);
+    let f16 = f16.then_some(Factors::F16);
+    f16.into_iter().chain([Factors::Bytes]).collect()
 }

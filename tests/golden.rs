@@ -9,7 +9,9 @@ use std::sync::{Mutex, PoisonError};
 
 use pagelens::engine::trace::{Trace, TraceRequest, trace};
 use pagelens::gpu::{Compute, DeviceChoice};
-use pagelens::kernels::product::{Integers, avoid_barriers, multiply_in};
+use pagelens::kernels::product::{
+    Factors, Integers, avoid_barriers, multiply_in, multiply_on_gpu_in,
+};
 use pagelens::quant::Precision;
 use pagelens::weights::{Checkpoint, Source};
 use safetensors::SafeTensors;
@@ -419,7 +421,7 @@ fn every_stage_of_gguf_pairs_agrees_on_the_cpu() {
 /// Fails where there is no adapter; a software adapter will do.
 #[test]
 fn every_stage_agrees_on_the_gpu() {
-    on_every_kernel(|gpu, kernels| {
+    on_every_kernel(&[Factors::F32], |gpu, kernels, _| {
         let rows: Vec<Row> = cases().iter().flat_map(|case| case.compare(gpu)).collect();
         judge(
             &format!("transformers and the GPU device, f32 weights, {kernels}"),
@@ -454,10 +456,15 @@ fn quantized_weights_keep_the_logits_on_the_cpu() {
 fn quantized_weights_keep_the_logits_on_the_gpu() {
     let precisions = [Precision::Q8, Precision::Q4];
     let cases = cases();
-    on_every_kernel(|gpu, kernels| {
+    let all = [Factors::F32, Factors::F16, Factors::Bytes];
+    on_every_kernel(&all, |gpu, kernels, factors| {
+        let q8 = match factors {
+            Factors::Bytes => COSINE_Q8_BYTES,
+            _ => COSINE_Q8,
+        };
         let rows: Vec<Row> = cases
             .iter()
-            .flat_map(|case| precisions.map(|p| case.compare_quantized(gpu, p, COSINE_Q8)))
+            .flat_map(|case| precisions.map(|p| case.compare_quantized(gpu, p, q8)))
             .collect();
         judge(
             &format!("transformers and the GPU device, quantized weights, {kernels}"),
@@ -486,7 +493,7 @@ fn matrices_above_the_limit_of_a_buffer_agree_on_the_cpu() {
 /// Fails where there is no adapter; a software adapter will do.
 #[test]
 fn matrices_above_the_limit_of_a_buffer_agree_on_the_gpu() {
-    on_every_kernel(|gpu, kernels| {
+    on_every_kernel(&[Factors::F32], |gpu, kernels, _| {
         let compute = short_of_buffers(gpu);
         let compare = |case: &Case| {
             let mut rows = case.compare(&compute);
@@ -501,13 +508,22 @@ fn matrices_above_the_limit_of_a_buffer_agree_on_the_gpu() {
     });
 }
 
-/// Runs `work` with the products' kernels for GPUs, then with those for software adapters; one test at a time.
-fn on_every_kernel(work: impl Fn(&Compute, &str)) {
+/// Runs `work` with the products' kernels for GPUs, which multiply quantized weights in each of these factors, then with those
+/// for software adapters; one test at a time.
+fn on_every_kernel(factors: &[Factors], work: impl Fn(&Compute, &str, Factors)) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let gpu = pollster::block_on(Compute::open(DeviceChoice::Gpu)).expect("a device to test on");
-    for (avoid, kernels) in [(false, "workgroup memory"), (true, "registers")] {
-        avoid_barriers(avoid);
-        work(&gpu, kernels);
+    for &factors in factors {
+        if factors != Factors::F32 && !gpu.factors.contains(&factors) {
+            eprintln!("SKIPPED: {gpu} cannot multiply in {factors}");
+            continue;
+        }
+        avoid_barriers(false);
+        multiply_on_gpu_in(factors);
+        work(&gpu, &format!("workgroup memory, {factors}"), factors);
     }
+    multiply_on_gpu_in(Factors::F32);
+    avoid_barriers(true);
+    work(&gpu, "registers", Factors::F32);
 }

@@ -41,7 +41,7 @@ fn lint(source: &str, workgroup: usize, params: usize) -> Result<Option<()>, Str
         naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
     let info = match Validator::new(
         ValidationFlags::all(),
-        Capabilities::SHADER_FLOAT16_IN_FLOAT32,
+        Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16,
     )
     .validate(&module)
     {

@@ -5,7 +5,8 @@ use web_time::Instant;
 
 use super::answer::GenerateOptions;
 use super::model::Model;
-use super::session::{Session, tiling};
+use super::pictures::tiling;
+use super::session::Session;
 use crate::chat::{Message, Part, Role, prompt};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
@@ -110,7 +111,7 @@ pub async fn trace(request: TraceRequest) -> Result<Trace> {
     };
     let plan = Plan::new(page.width, page.height, &tiling, side);
     let key = ([0; 32], plan);
-    session.show(key, visual.clone());
+    session.pictures.show(key, visual.clone());
     session.prefill(&model, prompt, &[key], options, Instant::now())?;
     let logits = read(session.logits().expect("a started answer")).await?;
     let mut generated = Vec::new();

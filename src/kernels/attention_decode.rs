@@ -9,7 +9,7 @@ use bytemuck::NoUninit;
 use super::attention::exponentials;
 use super::attention_merge::attention_merge;
 use super::cpu::cells;
-use super::cpu::float::{add_weighted, dots};
+use super::cpu::float::{self, Heads};
 use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 use crate::language::cache::{CachePrecision, LayerCache};
 
@@ -99,27 +99,23 @@ fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> V
                 .step_by(CPU_PART)
                 .map(|at| at..length.min(at + CPU_PART))
         };
+        let shape = |part: &Range<usize>| Heads {
+            heads: group,
+            depth: head_dim,
+            count: part.len(),
+            stride: length,
+        };
         for part in parts() {
-            let heads = queries
-                .chunks_exact(head_dim)
-                .zip(scores.chunks_exact_mut(length));
             let keys = cells(&keys, place(&part));
-            for (query, scores) in heads {
-                dots(query, &keys, &mut scores[part.clone()]);
-            }
+            float::scores(shape(&part), queries, &keys, &mut scores[part.start..]);
         }
         let shares: Vec<_> = scores
             .chunks_exact_mut(length)
             .map(|scores| exponentials(scores, scale).recip())
             .collect();
         for part in parts() {
-            let heads = out
-                .chunks_exact_mut(head_dim)
-                .zip(scores.chunks_exact(length));
             let values = cells(&values, place(&part));
-            for (out, scores) in heads {
-                add_weighted(&scores[part.clone()], &values, out);
-            }
+            float::weigh(shape(&part), &scores[part.start..], &values, out);
         }
         for (out, share) in out.chunks_exact_mut(head_dim).zip(shares) {
             out.iter_mut().for_each(|o| *o *= share);

@@ -13,7 +13,7 @@ const COLUMNS: usize = 8;
 const PAIR: usize = 2;
 
 pub(super) fn shader(rows: usize, parts: &Parts) -> Shader {
-    product::shader(fragment!("matmul_registers"), PAIR, parts).constant("ROWS", rows)
+    product::shader(&[fragment!("matmul_registers")], PAIR, parts).constant("ROWS", rows)
 }
 
 /// [`product()`](product::product) by this kernel.

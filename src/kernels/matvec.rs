@@ -11,7 +11,7 @@ const COLUMNS: usize = 16;
 const PAIR: usize = 4;
 
 pub(super) fn shader(parts: &Parts) -> Shader {
-    product::shader(fragment!("matvec"), PAIR, parts)
+    product::shader(&[fragment!("matvec")], PAIR, parts)
 }
 
 /// [`product()`](product::product) of one row by this kernel; not after a LayerNorm.

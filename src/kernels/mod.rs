@@ -3,8 +3,8 @@
 //! The contract of a kernel:
 //! - one stem, three files: `shaders/x.wgsl`, `src/kernels/x.rs`, `tests/kernels/x.rs`;
 //! - the wrapper takes tensors, returns a tensor and asserts the shapes, naming the dims;
-//! - [`launch`] is the only file that touches the GPU API; a shader's constants are its pipeline key;
-//! - the CPU twin computes the same from contiguous slices; it is what runs where there is no usable GPU; the three kernels of
+//! - only [`launch`] touches the GPU API; a shader's constants are its pipeline key;
+//! - the CPU twin computes the same from contiguous slices; it is what runs where there is no usable GPU; the four kernels of
 //!   [`product()`](product::product) share one, those of a single row's attention another;
 //! - tests compare both with a naive f64 loop that shares no code with either.
 
@@ -18,6 +18,7 @@ pub mod embed;
 pub mod launch;
 pub mod layer_norm;
 pub mod matmul;
+pub mod matmul_blocks;
 pub mod matmul_registers;
 pub mod matvec;
 pub mod multiply_add;
@@ -40,6 +41,7 @@ pub use copy::{copy, rows, stack};
 pub use embed::embed;
 pub use layer_norm::layer_norm;
 pub use matmul::matmul;
+pub use matmul_blocks::matmul_blocks;
 pub use matmul_registers::matmul_registers;
 pub use matvec::matvec;
 pub use multiply_add::multiply_add;
@@ -69,6 +71,11 @@ pub fn all_shaders() -> Vec<(launch::Shader, usize)> {
     for parts in product::Parts::all() {
         let mut product = |shader| all.push((shader, product::WORKGROUP));
         product(matmul::shader(&parts));
+        if parts.packed() {
+            for factors in matmul_blocks::FACTORS {
+                product(matmul_blocks::shader(factors, &parts));
+            }
+        }
         product(matmul_registers::shader(1, &parts));
         product(matmul_registers::shader(matmul_registers::ROWS, &parts));
         if parts.fits_matvec() {

@@ -1,7 +1,16 @@
 use crate::attention_causal::cached;
-use crate::check::Device;
+use crate::check::{Device, on_cpu};
+use crate::matmul::in_all_integers;
 
+/// The CPU multiplies floats too by what its processor is faster with, or by plain SIMD.
 pub(crate) async fn check(device: &Device) {
+    match on_cpu(device) {
+        true => in_all_integers(async || one_row(device).await).await,
+        false => one_row(device).await,
+    }
+}
+
+async fn one_row(device: &Device) {
     for (heads, kv_heads, head_dim, start, context) in [
         (1, 1, 8, 0, 1),
         (4, 2, 16, 40, 64),

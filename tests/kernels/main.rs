@@ -14,6 +14,7 @@ mod copy;
 mod embed;
 mod layer_norm;
 mod matmul;
+mod matmul_blocks;
 mod matmul_registers;
 mod matvec;
 mod multiply_add;
@@ -32,7 +33,10 @@ use pagelens::gpu::{Compute, DeviceChoice};
 
 fn run(choice: DeviceChoice) {
     let compute = pollster::block_on(Compute::open(choice)).expect("a device to test on");
-    println!("kernels on the {compute}");
+    println!(
+        "kernels on the {compute}, quantized weights beside f32 in {:?}",
+        compute.factors
+    );
     for name in registry::NAMES {
         println!("{name}");
         pollster::block_on(registry::check(name, &compute.device));
@@ -71,7 +75,7 @@ fn each_kernel_has_its_three_files() {
     let shaders = stems("shaders", "wgsl", &[]);
     assert_eq!(
         shaders,
-        stems("src/kernels", "rs", &["mod", "launch"]),
+        stems("src/kernels", "rs", &["mod"]),
         "shaders/ against src/kernels/"
     );
     assert_eq!(

@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use pagelens::kernels::product::{Integers, in_bytes, multiply_in};
+use pagelens::kernels::product::{Factors, Integers, in_bytes, multiply_in};
 use pagelens::kernels::{Epilogue, Filling, Matrix, Prologue, matmul, product as on_device};
 use pagelens::quant::{QuantKind, QuantizedMatrix};
 
@@ -23,8 +23,8 @@ pub(crate) const SHAPES: &[(usize, usize, usize)] = &[
 /// The CPU's product, and the GPU's kernel by its own name.
 pub(crate) async fn check(device: &Device) {
     match on_cpu(device) {
-        true => in_all_integers(async || many_rows(device, on_device).await).await,
-        false => many_rows(device, matmul).await,
+        true => in_all_integers(async || many_rows(device, on_device, Factors::F32).await).await,
+        false => many_rows(device, matmul, Factors::F32).await,
     }
 }
 
@@ -39,10 +39,13 @@ pub(crate) async fn in_all_integers(check: impl AsyncFn()) {
 
 pub(crate) type Kernel = fn(&Tensor<2>, Prologue<'_>, &Matrix, Epilogue<'_>) -> Tensor<2>;
 
-/// Every shape by one kernel.
-pub(crate) async fn many_rows(device: &Device, kernel: Kernel) {
+/// Every shape by one kernel, which multiplies in `factors` on a GPU.
+pub(crate) async fn many_rows(device: &Device, kernel: Kernel, factors: Factors) {
     for &(rows, cols, depth) in SHAPES {
-        product(device, [rows, cols, depth], 3, kernel).await;
+        product(device, [rows, cols, depth], 3, kernel, factors).await;
+    }
+    if factors != Factors::F32 {
+        return;
     }
     // Widths that no block divides are dense.
     for (rows, cols, depth) in [(9, 5, 588), (1, 3, 12), (40, 34, 4)] {
@@ -64,12 +67,13 @@ pub(crate) async fn many_rows(device: &Device, kernel: Kernel) {
     }
 }
 
-/// Every storage, every epilogue and the first `prologues` norms, on one shape.
+/// Every storage, every epilogue and the first `prologues` norms, on one shape; what is quantized where the factors are not f32.
 pub(crate) async fn product(
     device: &Device,
     [rows, cols, depth]: [usize; 3],
     prologues: usize,
     kernel: Kernel,
+    factors: Factors,
 ) {
     const EPS: f32 = 1e-6;
     let (x, w) = (noise(rows * depth, 10), noise(cols * depth, 11));
@@ -120,22 +124,29 @@ pub(crate) async fn product(
             normed(&x, &norm_weight, Some(&norm_bias)),
         ),
     ];
+    let unnormed = wide(&x);
     for (norm, prologue, x) in &norms[..prologues] {
         // Storage, norm and epilogue know nothing of each other: not all go with all, each kernel is compiled for each.
         let plain = matches!(prologue, Prologue::None);
+        let narrow = factors != Factors::F32;
         for (name, dense, weights) in &stored {
-            if !plain && *name != "f32" {
+            let dense32 = name.starts_with("f32");
+            if (!plain && *name != if narrow { "q8" } else { "f32" }) || (narrow && dense32) {
                 continue;
             }
-            let dense32 = name.starts_with("f32");
             let bytes = match &name[..2] {
+                _ if narrow => factors == Factors::Bytes,
                 "q8" => on_cpu(device) && in_bytes(QuantKind::Q8),
                 "q4" => on_cpu(device) && in_bytes(QuantKind::Q4),
                 _ => false,
             };
-            let sums = match bytes {
-                true => multiply(&to_bytes(x), dense, depth),
-                false => multiply(x, dense, depth),
+            let sums = match (bytes, prologue) {
+                // A GPU rounds before it subtracts the mean.
+                (true, Prologue::LayerNorm { .. }) => {
+                    in_bytes_then_centred(&unnormed, &norm_weight, &norm_bias, dense)
+                }
+                (true, _) => multiply(&to_bytes(x), dense, depth),
+                (false, _) => multiply(x, dense, depth),
             };
             let at = |f: &dyn Fn(f64, usize) -> f64| {
                 let all = sums.iter().enumerate();
@@ -179,10 +190,12 @@ pub(crate) async fn product(
                     &format!("[{rows}, {depth}] {norm} x {name} [{cols}, {depth}], {epilogue}"),
                     &got,
                     want,
-                    match epilogue {
-                        _ if !on_cpu(device) || dense32 => 1e-5,
+                    match (epilogue, factors) {
+                        ("SwiGlu", Factors::F16) => 4e-3,
+                        (_, Factors::F16) => 2e-3,
+                        (_, Factors::F32) if !on_cpu(device) || dense32 => 1e-5,
                         // Two sums of products of integers are multiplied.
-                        "SwiGlu" => 5e-4,
+                        ("SwiGlu", _) => 5e-4,
                         _ => 2e-4,
                     },
                 );
@@ -227,6 +240,28 @@ fn normed(x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
         }
     }
     rows
+}
+
+/// The products of LayerNorm's rows whose values times its weight are rounded to bytes, and nothing else.
+fn in_bytes_then_centred(x: &[f64], weight: &[f32], bias: &[f32], w: &[f32]) -> Vec<f64> {
+    let depth = weight.len();
+    let weighted = |row: &[f64]| -> Vec<f64> {
+        let pairs = row.iter().zip(weight);
+        pairs.map(|(v, weight)| v * f64::from(*weight)).collect()
+    };
+    let (of_weight, of_bias) = (
+        multiply(&wide(weight), w, depth),
+        multiply(&wide(bias), w, depth),
+    );
+    let row = |row: &[f64]| {
+        let mean = row.iter().sum::<f64>() / depth as f64;
+        let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / depth as f64;
+        let sums = multiply(&to_bytes(&weighted(row)), w, depth);
+        let all = sums.into_iter().zip(&of_weight).zip(&of_bias);
+        all.map(|((sum, weight), bias)| (sum - mean * weight) / (variance + 1e-6).sqrt() + bias)
+            .collect::<Vec<_>>()
+    };
+    x.chunks(depth).flat_map(row).collect()
 }
 
 /// Each 32 values as integers of at most 127 times their scale.

@@ -1,3 +1,4 @@
+use pagelens::kernels::product::Factors;
 use pagelens::kernels::{matvec, product as on_device};
 
 use crate::check::{Device, on_cpu};
@@ -21,6 +22,6 @@ pub(crate) async fn one_row(device: &Device, kernel: Kernel) {
         (40, 4864),
         (262_200, 32),
     ] {
-        product(device, [1, cols, depth], 2, kernel).await;
+        product(device, [1, cols, depth], 2, kernel, Factors::F32).await;
     }
 }

@@ -26,6 +26,7 @@ registry!(
     embed,
     layer_norm,
     matmul,
+    matmul_blocks,
     matmul_registers,
     matvec,
     multiply_add,

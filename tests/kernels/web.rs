@@ -11,6 +11,7 @@ mod copy;
 mod embed;
 mod layer_norm;
 mod matmul;
+mod matmul_blocks;
 mod matmul_registers;
 mod matvec;
 mod multiply_add;
@@ -37,11 +38,12 @@ pub fn names() -> Vec<String> {
         .collect()
 }
 
-/// Runs one kernel's check on `device`; a failure is a panic, logged and then a trap.
+/// Runs one kernel's check on `device`, and says which that is and what it multiplies in beside f32; a failure is a panic,
+/// logged and then a trap.
 #[wasm_bindgen]
 pub async fn run(name: String, device: String) -> String {
     let choice = device.parse().expect("auto, gpu or cpu");
     let compute = Compute::open(choice).await.expect("a device to test on");
     registry::check(&name, &compute.device).await;
-    compute.to_string()
+    format!("{compute} {:?}", compute.factors)
 }

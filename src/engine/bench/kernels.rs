@@ -5,10 +5,11 @@ use half::f16;
 use web_time::Instant;
 
 use super::{Measurement, elapsed, median, ones, wait};
-use crate::config::ModelConfig;
+use crate::engine::model::Model;
 use crate::error::Result;
 use crate::kernels::launch::upload;
 use crate::kernels::multiply_add::STEPS;
+use crate::kernels::product::{Factors, Trial};
 use crate::kernels::{
     Epilogue, Matrix, Prologue, attention, attention_causal, attention_decode, copy, multiply_add,
     product,
@@ -39,12 +40,12 @@ fn product_of<const N: usize>(factors: [usize; N]) -> f64 {
 /// Measures what the device reaches at most, then the kernels of an encoder layer, of a decoder layer's prefill and of its decode
 /// step.
 pub(super) async fn kernels(
-    config: &ModelConfig,
+    model: &Model,
     precisions: Precisions,
-    device: &Device,
     repeats: usize,
     report: &mut impl FnMut(Measurement),
 ) -> Result<()> {
+    let (config, device) = (&model.config, &model.compute.device);
     let x = ones([COPIED], device);
     let mut out = ones([COPIED], device);
     let copied = timed(repeats, || {
@@ -84,6 +85,15 @@ pub(super) async fn kernels(
             ..Measurement::new(&name, ms, rate, unit)
         });
     };
+    if !model.compute.factors.is_empty() {
+        let trial = Trial::new(Trial::ROWS, device);
+        let others = model.compute.factors.iter().copied();
+        for factors in [Factors::F32].into_iter().chain(others) {
+            let ms = timed(repeats, || trial.product(factors)).await?;
+            let name = format!("{} rows in {factors}", Trial::ROWS);
+            line(name, ms, Work::Flops(trial.flops()));
+        }
+    }
     let v = &config.vision;
     let (n, c, f) = (v.positions(), v.hidden_size, v.intermediate_size);
     let (bias, wide_bias) = (bench.vector(3 * c), bench.vector(f));

@@ -9,6 +9,8 @@ use super::math::by_rows;
 use super::stored::{FEW, WIDE};
 use super::{COLS, processor, put};
 
+pub(in crate::kernels) use super::processor::Heads;
+
 /// Rows of a tile.
 pub(in crate::kernels) const ROWS: usize = 4;
 /// Groups of rows that are multiplied with one panel before the next.
@@ -124,8 +126,38 @@ pub(in crate::kernels) fn product(x: &[f32], weights: &[f32], depth: usize) -> V
     out
 }
 
+/// The products of `queries` [heads, depth] with `keys` [count, depth], to a row of `out` for each head; rows are `stride` apart.
+pub(in crate::kernels) fn scores(shape: Heads, queries: &[f32], keys: &[f32], out: &mut [f32]) {
+    let done = processor::scores(shape, queries, keys, out);
+    let rows = queries
+        .chunks_exact(shape.depth)
+        .zip(out.chunks_mut(shape.stride));
+    for (query, out) in rows {
+        dots(
+            query,
+            &keys[done * shape.depth..],
+            &mut out[done..shape.count],
+        );
+    }
+}
+
+/// Adds to `out` [heads, depth] the rows of `values` [count, depth], each times a head's weight; rows of weights are `stride` apart.
+pub(in crate::kernels) fn weigh(shape: Heads, weights: &[f32], values: &[f32], out: &mut [f32]) {
+    let done = processor::weigh(shape, weights, values, out);
+    let rows = out
+        .chunks_exact_mut(shape.depth)
+        .zip(weights.chunks(shape.stride));
+    for (out, weights) in rows {
+        add_weighted(
+            &weights[done..shape.count],
+            &values[done * shape.depth..],
+            out,
+        );
+    }
+}
+
 /// The products of `query` with `out.len()` rows of `keys`, four at a time.
-pub(in crate::kernels) fn dots(query: &[f32], keys: &[f32], out: &mut [f32]) {
+fn dots(query: &[f32], keys: &[f32], out: &mut [f32]) {
     let (query, query_rest) = query.as_chunks::<4>();
     let depth = 4 * query.len() + query_rest.len();
     for (out, keys) in out.chunks_mut(4).zip(keys.chunks(4 * depth)) {
@@ -152,7 +184,7 @@ pub(in crate::kernels) fn dots(query: &[f32], keys: &[f32], out: &mut [f32]) {
 }
 
 /// Adds the rows of `values`, each times its weight, to `out`, four at a time.
-pub(in crate::kernels) fn add_weighted(weights: &[f32], values: &[f32], out: &mut [f32]) {
+fn add_weighted(weights: &[f32], values: &[f32], out: &mut [f32]) {
     let depth = out.len();
     let (fours, rest) = weights.as_chunks::<4>();
     for (weights, values) in fours.iter().zip(values.chunks_exact(4 * depth)) {

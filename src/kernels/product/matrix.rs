@@ -79,6 +79,11 @@ impl Matrix {
         &self.blocks
     }
 
+    /// Whether the weights are quantized.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.blocks[0].values, Values::Packed { .. })
+    }
+
     pub(in crate::kernels) fn fragment(&self) -> Fragment {
         WEIGHTS[match self.blocks[0].values {
             Values::Dense { .. } => 0,

@@ -1,7 +1,8 @@
 //! The matrix product with dense or block-quantized weights, a norm before and an epilogue after: where nearly all the
-//! arithmetic is. Three kernels make it on a GPU; [`product`] chooses one.
+//! arithmetic is. Four kernels make it on a GPU; [`product`] chooses one.
 
 mod epilogue;
+mod factors;
 mod filling;
 mod matrix;
 mod prologue;
@@ -13,6 +14,7 @@ use bytemuck::NoUninit;
 
 pub use super::cpu::processor::{Integers, in_bytes, multiply_in};
 pub use epilogue::Epilogue;
+pub use factors::{Factors, Trial, fastest, multiply_on_gpu_in};
 pub use filling::Filling;
 pub(super) use matrix::Block;
 pub use matrix::Matrix;
@@ -23,7 +25,7 @@ use self::matrix::Values;
 use super::cpu::float;
 use super::cpu::stored::{self, Stored};
 use super::launch::{Fragment, Launch, Shader, cpu, cpu_words, elements, fragment, on_gpu, upload};
-use super::{GRID, matmul, matmul_registers, matvec};
+use super::{GRID, matmul_registers, matvec};
 
 /// Invocations a workgroup, in every kernel of the family.
 pub(super) const WORKGROUP: usize = 64;
@@ -57,12 +59,15 @@ pub fn product(
     epilogue: Epilogue<'_>,
 ) -> Tensor<2> {
     if on_gpu(x) {
-        let kernel = match (x.dims()[0], prologue) {
-            _ if WITHOUT_BARRIERS.load(Ordering::Relaxed) => matmul_registers,
-            (1, Prologue::None | Prologue::RmsNorm { .. }) => matvec,
-            _ => matmul,
+        return match (x.dims()[0], prologue) {
+            _ if WITHOUT_BARRIERS.load(Ordering::Relaxed) => {
+                matmul_registers(x, prologue, weights, epilogue)
+            }
+            (1, Prologue::None | Prologue::RmsNorm { .. }) => {
+                matvec(x, prologue, weights, epilogue)
+            }
+            _ => factors::in_tiles(x, prologue, weights, epilogue, factors::chosen()),
         };
-        return kernel(x, prologue, weights, epilogue);
     }
     checked(x, weights);
     let x = prologue.apply(x);
@@ -127,9 +132,35 @@ fn checked(x: &Tensor<2>, weights: &Matrix) -> [usize; 2] {
     [cols, depth]
 }
 
+/// Rows and columns of the tile of a workgroup, in the kernels with workgroup memory for many rows.
+const TILE: usize = 64;
+/// Columns that are written together stand so far apart in such a tile.
+const TILE_PAIR: usize = 8;
+
+/// A kernel with workgroup memory for many rows.
+pub(super) fn tiled(main: &[Fragment], parts: &Parts) -> Shader {
+    let fragments = [&[fragment!("shared/patch")], main].concat();
+    shader(&fragments, TILE_PAIR, parts)
+}
+
+/// Dispatches such a kernel.
+pub(super) fn launch_tiled(
+    shader: &Shader,
+    x: &Tensor<2>,
+    prologue: Prologue<'_>,
+    weights: &Matrix,
+    epilogue: Epilogue<'_>,
+) -> Tensor<2> {
+    let grid = |cols| {
+        let columns = tile_columns(cols, epilogue, TILE_PAIR);
+        [columns.div_ceil(TILE), x.dims()[0].div_ceil(TILE), 1]
+    };
+    launch(shader, x, prologue, weights, epilogue, grid)
+}
+
 /// A kernel of the family: x at 0, out at 1, the weights and scales at 2 and 3, then the prologue's and the epilogue's tensors.
 /// `pair` is how far apart in a tile the columns stand that are written together.
-pub(super) fn shader(main: Fragment, pair: usize, parts: &Parts) -> Shader {
+pub(super) fn shader(main: &[Fragment], pair: usize, parts: &Parts) -> Shader {
     let mut fragments = vec![
         GRID,
         fragment!("shared/product"),
@@ -137,7 +168,7 @@ pub(super) fn shader(main: Fragment, pair: usize, parts: &Parts) -> Shader {
         parts.prologue,
     ];
     fragments.extend_from_slice(parts.epilogue);
-    fragments.push(main);
+    fragments.extend_from_slice(main);
     Shader::new(&fragments)
         .constant("WORKGROUP", WORKGROUP)
         .constant("PAIR", pair)
@@ -167,6 +198,11 @@ impl Parts {
     /// Whether [`matvec`] can be composed so.
     pub(super) fn fits_matvec(&self) -> bool {
         self.prologue_tensors < 2
+    }
+
+    /// Whether [`matmul_blocks`](super::matmul_blocks) can be composed so.
+    pub(super) fn packed(&self) -> bool {
+        self.weights.name != WEIGHTS[0].name
     }
 
     /// Every composition, for the lint; a norm comes before a bias, GELU or SwiGLU, never before a residual.

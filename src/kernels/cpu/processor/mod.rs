@@ -144,6 +144,64 @@ pub(super) fn floats(
     able
 }
 
+/// Heads of attention that share keys and values.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Heads {
+    pub(in crate::kernels) heads: usize,
+    pub(in crate::kernels) depth: usize,
+    /// Keys or values.
+    pub(in crate::kernels) count: usize,
+    /// From one head's scores to the next one's.
+    pub(in crate::kernels) stride: usize,
+}
+
+impl Heads {
+    /// Whether the loops, which look at nothing, stay within `scores`, `cells` (keys or values) and `rows` (a head's each).
+    fn fit(self, scores: &[f32], cells: &[f32], rows: &[f32]) -> bool {
+        self.heads > 0
+            && rows.len() == self.heads * self.depth
+            && cells.len() >= self.count * self.depth
+            && scores.len() >= (self.heads - 1) * self.stride + self.count
+    }
+
+    /// As the loops take them: depth by fours, heads, count and stride.
+    #[cfg(target_arch = "wasm32")]
+    fn numbers(self) -> (usize, usize, usize, usize) {
+        (self.depth / 4, self.heads, self.count, self.stride)
+    }
+}
+
+/// How many of the keys or values the loops for heads take: fours of them, where they are faster than plain SIMD.
+fn taken(shape: Heads) -> usize {
+    let able = own::right().is_some_and(|right| choice(right) != Integers::Words);
+    match able && shape.depth.is_multiple_of(8) {
+        true => shape.count / 4 * 4,
+        false => 0,
+    }
+}
+
+/// The products of `queries` [heads, depth] with as many of the `keys` [count, depth] as are faster so; how many that is.
+pub(super) fn scores(shape: Heads, queries: &[f32], keys: &[f32], out: &mut [f32]) -> usize {
+    let count = taken(shape);
+    let shape = Heads { count, ..shape };
+    assert!(shape.fit(out, keys, queries), "scores of {count} keys");
+    if count > 0 {
+        own::scores(shape, queries, keys, out);
+    }
+    count
+}
+
+/// Adds to `out` [heads, depth] as many of the `values` [count, depth], times their weights, as are faster so; how many that is.
+pub(super) fn weigh(shape: Heads, weights: &[f32], values: &[f32], out: &mut [f32]) -> usize {
+    let count = taken(shape);
+    let shape = Heads { count, ..shape };
+    assert!(shape.fit(weights, values, out), "weights of {count} values");
+    if count > 0 {
+        own::weigh(shape, weights, values, out);
+    }
+    count
+}
+
 /// A single row in bytes.
 pub(super) struct Row {
     /// In the order in which 32 weights are unpacked: those of 4 bits first the even ones, then the odd ones.

@@ -49,6 +49,30 @@ extern "C" {
     );
 
     #[wasm_bindgen(method)]
+    fn scores(
+        this: &Module,
+        queries: *const f32,
+        keys: *const f32,
+        out: *mut f32,
+        quads: usize,
+        heads: usize,
+        count: usize,
+        stride: usize,
+    );
+
+    #[wasm_bindgen(method)]
+    fn weigh(
+        this: &Module,
+        weights: *const f32,
+        values: *const f32,
+        out: *mut f32,
+        quads: usize,
+        heads: usize,
+        count: usize,
+        stride: usize,
+    );
+
+    #[wasm_bindgen(method)]
     fn dots(
         this: &Module,
         nibbles: bool,
@@ -133,6 +157,24 @@ pub(super) fn floats(
         let groups = rows.len() / columns.len();
         let (rows, to) = (rows.as_ptr(), out.as_mut_ptr());
         module.floats(rows, columns.as_ptr(), to, columns.len(), groups);
+    });
+}
+
+pub(super) fn scores(shape: Heads, queries: &[f32], keys: &[f32], out: &mut [f32]) {
+    let (quads, heads, count, stride) = shape.numbers();
+    PROCESSOR.with(|processor| {
+        let (module, _) = processor.as_ref().expect(LOADED);
+        let (queries, keys, out) = (queries.as_ptr(), keys.as_ptr(), out.as_mut_ptr());
+        module.scores(queries, keys, out, quads, heads, count, stride);
+    });
+}
+
+pub(super) fn weigh(shape: Heads, weights: &[f32], values: &[f32], out: &mut [f32]) {
+    let (quads, heads, count, stride) = shape.numbers();
+    PROCESSOR.with(|processor| {
+        let (module, _) = processor.as_ref().expect(LOADED);
+        let (weights, values, out) = (weights.as_ptr(), values.as_ptr(), out.as_mut_ptr());
+        module.weigh(weights, values, out, quads, heads, count, stride);
     });
 }
 

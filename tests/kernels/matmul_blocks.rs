@@ -1,0 +1,38 @@
+use pagelens::gpu::{Compute, DeviceChoice};
+use pagelens::kernels::matmul_blocks;
+use pagelens::kernels::product::{Factors, Trial, fastest};
+
+use crate::check::{Device, on_cpu};
+use crate::matmul::many_rows;
+
+/// What matmul is held to, where weights are quantized, in all that the adapter has: bytes always, f16 perhaps. The CPU has no
+/// such kernel.
+pub(crate) async fn check(device: &Device) {
+    if on_cpu(device) {
+        return;
+    }
+    let compute = Compute::open(DeviceChoice::Gpu).await;
+    let able = compute.expect("the adapter that is tested").factors;
+    assert!(able.contains(&Factors::Bytes), "no dot products of bytes");
+    many_rows(
+        device,
+        |x, prologue, weights, epilogue| {
+            matmul_blocks(x, prologue, weights, epilogue, Factors::Bytes)
+        },
+        Factors::Bytes,
+    )
+    .await;
+    if able.contains(&Factors::F16) {
+        many_rows(
+            device,
+            |x, prologue, weights, epilogue| {
+                matmul_blocks(x, prologue, weights, epilogue, Factors::F16)
+            },
+            Factors::F16,
+        )
+        .await;
+    }
+    // Which it is depends on the adapter; the trial itself must not fail.
+    let chosen = fastest(&able, &Trial::new(64, device)).await;
+    assert!(chosen == Factors::F32 || able.contains(&chosen));
+}
