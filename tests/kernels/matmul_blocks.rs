@@ -3,7 +3,7 @@ use pagelens::kernels::matmul_blocks;
 use pagelens::kernels::product::{Factors, Trial, fastest};
 
 use crate::check::{Device, on_cpu};
-use crate::matmul::many_rows;
+use crate::matmul::{Kernel, many_rows};
 
 /// What matmul is held to, where weights are quantized, in all that the adapter has: bytes always, f16 perhaps. The CPU has no
 /// such kernel.
@@ -14,23 +14,18 @@ pub(crate) async fn check(device: &Device) {
     let compute = Compute::open(DeviceChoice::Gpu).await;
     let able = compute.expect("the adapter that is tested").factors;
     assert!(able.contains(&Factors::Bytes), "no dot products of bytes");
-    many_rows(
-        device,
-        |x, prologue, weights, epilogue| {
-            matmul_blocks(x, prologue, weights, epilogue, Factors::Bytes)
-        },
-        Factors::Bytes,
-    )
-    .await;
-    if able.contains(&Factors::F16) {
-        many_rows(
-            device,
-            |x, prologue, weights, epilogue| {
-                matmul_blocks(x, prologue, weights, epilogue, Factors::F16)
-            },
-            Factors::F16,
-        )
-        .await;
+    let kernels: [(Factors, Kernel); 2] = [
+        (Factors::Bytes, |x, norm, weights, epilogue| {
+            matmul_blocks(x, norm, weights, epilogue, Factors::Bytes)
+        }),
+        (Factors::F16, |x, norm, weights, epilogue| {
+            matmul_blocks(x, norm, weights, epilogue, Factors::F16)
+        }),
+    ];
+    for (factors, kernel) in kernels {
+        if able.contains(&factors) {
+            many_rows(device, kernel, factors).await;
+        }
     }
     // Which it is depends on the adapter; the trial itself must not fail.
     let chosen = fastest(&able, &Trial::new(64, device)).await;

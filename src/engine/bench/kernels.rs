@@ -97,10 +97,10 @@ pub(super) async fn kernels(
     let v = &config.vision;
     let (n, c, f) = (v.positions(), v.hidden_size, v.intermediate_size);
     let (bias, wide_bias) = (bench.vector(3 * c), bench.vector(f));
-    let (norm, scale) = (bench.vector(c), bench.vector(c));
+    let (norm, norm_bias, scale) = (bench.vector(c), bench.vector(c), bench.vector(c));
     let layer_norm = Prologue::LayerNorm {
         weight: &norm,
-        bias: &norm,
+        bias: &norm_bias,
         eps: v.eps,
     };
     let residual = bench.rows(n, c);

@@ -79,7 +79,7 @@ fn agree(values: &[f32], exact: &[f32]) -> bool {
 pub struct Trial {
     x: Tensor<2>,
     weights: Matrix,
-    norm: Tensor<1>,
+    norm: [Tensor<1>; 2],
     bias: Tensor<1>,
 }
 
@@ -104,7 +104,8 @@ impl Trial {
         Self {
             x: upload(x, [rows, depth], device),
             weights: Matrix::packed(weights, device),
-            norm: upload(vec![1.0; depth], [depth], device),
+            // A buffer is bound once.
+            norm: [1.0, 0.1].map(|value| upload(vec![value; depth], [depth], device)),
             bias: upload(vec![0.1; cols], [cols], device),
         }
     }
@@ -118,8 +119,8 @@ impl Trial {
     /// The product in `factors`, [rows, 1024].
     pub fn product(&self, factors: Factors) -> Tensor<2> {
         let prologue = Prologue::LayerNorm {
-            weight: &self.norm,
-            bias: &self.norm,
+            weight: &self.norm[0],
+            bias: &self.norm[1],
             eps: 1e-6,
         };
         let epilogue = Epilogue::BiasGelu(&self.bias);
