@@ -150,8 +150,9 @@ pub(super) fn in_tiles(
     factors: Factors,
 ) -> Tensor<2> {
     match factors {
-        _ if !weights.is_packed() => matmul(x, prologue, weights, epilogue),
-        Factors::F32 => matmul(x, prologue, weights, epilogue),
-        factors => matmul_blocks(x, prologue, weights, epilogue, factors),
+        Factors::F16 | Factors::Bytes if weights.is_packed() => {
+            matmul_blocks(x, prologue, weights, epilogue, factors)
+        }
+        _ => matmul(x, prologue, weights, epilogue),
     }
 }
