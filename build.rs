@@ -1,10 +1,10 @@
-//! Compiles `src/kernels/cpu/processor/relaxed_simd.rs` to a WebAssembly module of its own, which the engine of the page carries.
+//! Compiles `src/kernels/cpu/processor/relaxed_simd` to a WebAssembly module of its own, which the engine of the page carries.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
-const SOURCE: &str = "src/kernels/cpu/processor/relaxed_simd.rs";
+const SOURCE: &str = "src/kernels/cpu/processor/relaxed_simd";
 
 fn main() {
     println!("cargo::rerun-if-changed={SOURCE}");
@@ -15,6 +15,8 @@ fn main() {
     let status = Command::new(set("RUSTC"))
         .args(["--edition", "2024", "--target", &set("TARGET")])
         .args([
+            "--crate-name",
+            "relaxed_simd",
             "--crate-type",
             "cdylib",
             "-C",
@@ -28,7 +30,7 @@ fn main() {
         .args(["-C", "strip=symbols", "-C", "link-arg=--import-memory"])
         .arg("-o")
         .arg(Path::new(&set("OUT_DIR")).join("relaxed_simd.wasm"))
-        .arg(SOURCE)
+        .arg(Path::new(SOURCE).join("lib.rs"))
         .status();
     match status {
         Ok(status) if status.success() => {}

@@ -48,6 +48,8 @@ pub struct Compute {
     pub limits: Limits,
     /// What it can multiply quantized weights in beside f32, on a GPU.
     pub factors: Vec<Factors>,
+    /// A GPU's adapter that is a program.
+    software: bool,
 }
 
 /// What a device can hold, as far as it tells.
@@ -113,6 +115,7 @@ impl Compute {
             adapter: None,
             limits: Limits::cpu(),
             factors: Vec::new(),
+            software: false,
         }
     }
 
@@ -124,29 +127,28 @@ impl Compute {
     pub async fn open(choice: DeviceChoice) -> Result<Self> {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Gpu => {
-                let (compute, _) = gpu().await?;
-                Ok(compute)
-            }
+            DeviceChoice::Gpu => gpu().await,
             DeviceChoice::Auto => match gpu().await {
-                Ok((compute, Adapter::Hardware)) => Ok(compute),
+                Ok(compute) if !compute.software => Ok(compute),
                 _ => Ok(Self::cpu()),
             },
         }
     }
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Adapter {
-    Hardware,
-    Software,
+    /// Finds out what a GPU multiplies quantized weights in fastest, and does so from then on: for who loads a model.
+    pub async fn choose_factors(&self) {
+        if !self.factors.is_empty() && !self.software {
+            let trial = Trial::new(Trial::ROWS, &self.device);
+            multiply_on_gpu_in(fastest(&self.factors, &trial).await);
+        }
+    }
 }
 
 /// The runtime can be set up once a process: later calls get the same device.
 #[cfg(not(target_arch = "wasm32"))]
-async fn gpu() -> Result<(Compute, Adapter)> {
+async fn gpu() -> Result<Compute> {
     use std::sync::{Mutex, PoisonError};
-    static OPENED: Mutex<Option<(Compute, Adapter)>> = Mutex::new(None);
+    static OPENED: Mutex<Option<Compute>> = Mutex::new(None);
     let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
     if opened.is_none() {
         *opened = Some(pollster::block_on(set_up())?);
@@ -156,9 +158,9 @@ async fn gpu() -> Result<(Compute, Adapter)> {
 
 /// The runtime can be set up once a worker: later calls get the same device.
 #[cfg(target_arch = "wasm32")]
-async fn gpu() -> Result<(Compute, Adapter)> {
+async fn gpu() -> Result<Compute> {
     use std::cell::RefCell;
-    thread_local!(static OPENED: RefCell<Option<(Compute, Adapter)>> = const { RefCell::new(None) });
+    thread_local!(static OPENED: RefCell<Option<Compute>> = const { RefCell::new(None) });
     if let Some(opened) = OPENED.with_borrow(Clone::clone) {
         return Ok(opened);
     }
@@ -170,7 +172,7 @@ async fn gpu() -> Result<(Compute, Adapter)> {
 /// Dispatches of a submission at most: a token's are one. What takes longer is submitted layer by layer.
 const SUBMISSION: usize = 512;
 
-async fn set_up() -> Result<(Compute, Adapter)> {
+async fn set_up() -> Result<Compute> {
     let (device, setup) = Device::wgpu_options()
         .tasks_max(SUBMISSION)
         .init_with_setup_async()
@@ -185,29 +187,18 @@ async fn set_up() -> Result<(Compute, Adapter)> {
         || ["swiftshader", "llvmpipe", "lavapipe", "software"]
             .iter()
             .any(|word| words.contains(word));
-    let factors = factors(&setup);
     avoid_barriers(software);
-    if !software {
-        let trial = Trial::new(Trial::ROWS, &device);
-        multiply_on_gpu_in(fastest(&factors, &trial).await);
-    }
     let name = [&info.name, &info.driver]
         .into_iter()
         .find(|name| !name.is_empty());
     let adapter = Some(name.map_or_else(|| "WebGPU".to_owned(), Clone::clone));
-    Ok((
-        Compute {
-            device,
-            adapter,
-            limits: Limits::gpu(&setup.device.limits()),
-            factors,
-        },
-        if software {
-            Adapter::Software
-        } else {
-            Adapter::Hardware
-        },
-    ))
+    Ok(Compute {
+        device,
+        adapter,
+        limits: Limits::gpu(&setup.device.limits()),
+        factors: factors(&setup),
+        software,
+    })
 }
 
 /// What shaders may be made of: f16 arithmetic, and the language's dot products of bytes.

@@ -334,6 +334,7 @@ async fn load(files: &Files, options: &JsValue, on_progress: &Function) -> Resul
             );
         }
     };
+    compute.choose_factors().await;
     let (precisions, parts) = (options.precisions(&compute), options.parts);
     let model = Model::load_parts(&checkpoint, compute, precisions, parts, &mut progress).await?;
     let name = checkpoint.name().unwrap_or(&options.name).to_owned();

@@ -223,7 +223,9 @@ onPage("a conversation is kept over a reload, gone on with, and deleted; clearin
   await choose();
   await ask("echo:another", 1);
   await page.reload();
-  assert.equal(await part("earlier").locator("li").count(), 2);
+  const kept = part("earlier").locator("li");
+  await kept.first().waitFor();
+  assert.equal(await kept.count(), 2);
   await page.getByRole("button", { name: "Delete echo:another" }).click();
   await page.waitForFunction(() => document.querySelector("page-lens")?.shadowRoot?.querySelectorAll(".earlier li").length === 1);
   const models = () => page.evaluate(async (path) => (await (await import(path)).listModels()).length, "/pagelens.js");

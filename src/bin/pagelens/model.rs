@@ -157,6 +157,7 @@ impl ModelArgs {
         fetch(&checkpoint)?;
         let (bar, mut progress) = crate::bar("loading");
         let precisions = self.setup.precision.precisions(&compute);
+        compute.choose_factors().await;
         let model = Model::load(&checkpoint, compute, precisions, &mut progress).await?;
         bar.finish_and_clear();
         Ok(model)

@@ -93,6 +93,7 @@ pub async fn bench(
         kv: CachePrecision::suited_to(&compute),
         ..Precisions::all(weights)
     };
+    compute.choose_factors().await;
     let model = Model::load(&checkpoint, compute, precisions, &mut |_, _| {}).await?;
     report(Measurement::new("load", elapsed(began), 0.0, ""));
     parts(&model, options, &mut report).await?;

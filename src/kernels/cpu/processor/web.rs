@@ -1,4 +1,4 @@
-//! The module of `relaxed_simd.rs`, in the engine's memory, where the browser's engine takes it.
+//! The module of `relaxed_simd`, in the engine's memory, where the browser's engine takes it.
 
 use half::f16;
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
