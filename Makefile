@@ -41,7 +41,7 @@ wasm: www/pkg/pagelens_bg.wasm www/pdf/pdf_bg.wasm www/schema/schema_bg.wasm www
 # --- the engine of the page
 
 $(BINDGEN):
-	cargo install wasm-bindgen-cli --version $(BINDGEN_VERSION) --root $(TARGET)/tools
+	cargo install wasm-bindgen-cli --version $(BINDGEN_VERSION) --root $(TARGET)/tools --config profile.release.opt-level=1
 
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund
