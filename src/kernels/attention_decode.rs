@@ -10,6 +10,7 @@ use super::attention::exponentials;
 use super::attention_merge::attention_merge;
 use super::cpu::cells;
 use super::cpu::float::{self, Heads};
+use super::cpu::math::by_rows;
 use super::launch::{Launch, Shader, cpu, elements, fragment, on_gpu, upload};
 use crate::language::cache::{CachePrecision, LayerCache};
 
@@ -81,6 +82,9 @@ pub fn attention_decode(qkv: &Tensor<2>, cache: &LayerCache, start: usize) -> Te
 /// Positions whose keys or values stay in the first-level cache while all heads that share them pass.
 const CPU_PART: usize = 64;
 
+/// Positions below which one core has attended before another is there.
+const CPU_ALONE: usize = 1024;
+
 fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> Vec<f32> {
     let [kv_heads, context, head_dim] = cache.keys.dims();
     let (qkv, keys, values) = (cpu(qkv), cpu(&cache.keys), cpu(&cache.values));
@@ -88,38 +92,43 @@ fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> V
     let scale = (head_dim as f32).sqrt().recip();
     let group = heads / kv_heads;
     let mut out = vec![0.0; heads * head_dim];
-    let mut scores = vec![0.0; group * length];
-    for (kv_head, out) in out.chunks_exact_mut(group * head_dim).enumerate() {
-        let cached = kv_head * context;
-        let place =
-            |part: &Range<usize>| (cached + part.start) * head_dim..(cached + part.end) * head_dim;
-        let queries = &queries[kv_head * group * head_dim..][..group * head_dim];
-        let parts = || {
-            (0..length)
-                .step_by(CPU_PART)
-                .map(|at| at..length.min(at + CPU_PART))
-        };
-        let shape = |part: &Range<usize>| Heads {
-            heads: group,
-            depth: head_dim,
-            count: part.len(),
-            stride: length,
-        };
-        for part in parts() {
-            let keys = cells(&keys, place(&part));
-            float::scores(shape(&part), queries, &keys, &mut scores[part.start..]);
+    let width = group * head_dim;
+    let least = if length < CPU_ALONE { kv_heads } else { 1 };
+    by_rows(&mut out, width, least, |first, out| {
+        let mut scores = vec![0.0; group * length];
+        for (kv_head, out) in (first..).zip(out.chunks_exact_mut(width)) {
+            let cached = kv_head * context;
+            let place = |part: &Range<usize>| {
+                (cached + part.start) * head_dim..(cached + part.end) * head_dim
+            };
+            let queries = &queries[kv_head * width..][..width];
+            let parts = || {
+                (0..length)
+                    .step_by(CPU_PART)
+                    .map(|at| at..length.min(at + CPU_PART))
+            };
+            let shape = |part: &Range<usize>| Heads {
+                heads: group,
+                depth: head_dim,
+                count: part.len(),
+                stride: length,
+            };
+            for part in parts() {
+                let keys = cells(&keys, place(&part));
+                float::scores(shape(&part), queries, &keys, &mut scores[part.start..]);
+            }
+            let shares: Vec<_> = scores
+                .chunks_exact_mut(length)
+                .map(|scores| exponentials(scores, scale).recip())
+                .collect();
+            for part in parts() {
+                let values = cells(&values, place(&part));
+                float::weigh(shape(&part), &scores[part.start..], &values, out);
+            }
+            for (out, share) in out.chunks_exact_mut(head_dim).zip(shares) {
+                out.iter_mut().for_each(|o| *o *= share);
+            }
         }
-        let shares: Vec<_> = scores
-            .chunks_exact_mut(length)
-            .map(|scores| exponentials(scores, scale).recip())
-            .collect();
-        for part in parts() {
-            let values = cells(&values, place(&part));
-            float::weigh(shape(&part), &scores[part.start..], &values, out);
-        }
-        for (out, share) in out.chunks_exact_mut(head_dim).zip(shares) {
-            out.iter_mut().for_each(|o| *o *= share);
-        }
-    }
+    });
     out
 }
