@@ -93,6 +93,17 @@ fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> V
     let group = heads / kv_heads;
     let mut out = vec![0.0; heads * head_dim];
     let width = group * head_dim;
+    let parts = || {
+        (0..length)
+            .step_by(CPU_PART)
+            .map(|at| at..length.min(at + CPU_PART))
+    };
+    let shape = |part: &Range<usize>| Heads {
+        heads: group,
+        depth: head_dim,
+        count: part.len(),
+        stride: length,
+    };
     let least = if length < CPU_ALONE { kv_heads } else { 1 };
     by_rows(&mut out, width, least, |first, out| {
         let mut scores = vec![0.0; group * length];
@@ -102,17 +113,6 @@ fn on_cpu(qkv: &Tensor<2>, cache: &LayerCache, length: usize, heads: usize) -> V
                 (cached + part.start) * head_dim..(cached + part.end) * head_dim
             };
             let queries = &queries[kv_head * width..][..width];
-            let parts = || {
-                (0..length)
-                    .step_by(CPU_PART)
-                    .map(|at| at..length.min(at + CPU_PART))
-            };
-            let shape = |part: &Range<usize>| Heads {
-                heads: group,
-                depth: head_dim,
-                count: part.len(),
-                stride: length,
-            };
             for part in parts() {
                 let keys = cells(&keys, place(&part));
                 float::scores(shape(&part), queries, &keys, &mut scores[part.start..]);
