@@ -1,6 +1,6 @@
 /**
- * PageLens and onnxruntime-web in one Chromium: InternVL2.5-1B's sizes, noise for weights, medians. On the CPU they take turns,
- * since a machine may be slower for minutes.
+ * PageLens, onnxruntime-web and wllama in one Chromium: InternVL2.5-1B's sizes, noise for weights, medians. On the CPU they take
+ * turns, since a machine may be slower for minutes.
  *
  *     python tests/peers/models.py /tmp/peers        (once: the rivals' models, 3 GB)
  *     (cd tests/peers && npm install)
@@ -11,6 +11,8 @@
  *   decoder   The same.
  *   threads   The encoder on two: onnxruntime's share memory, on a page that is cross-origin isolated; PageLens has two workers, on
  *             one that is not, and seven tiles to hand them.
+ *   wllama    The decoder again, on one thread, beside llama.cpp in WebAssembly, in 8 and in 4 bits. Its prompt takes minutes, and is
+ *             timed once.
  *   webgpu    Chromium's software adapter, and models that are cut to what it gets done: one layer of the encoder, two of the decoder.
  *             PageLens has 8 bits, the rival whichever of its kinds of weights is its fastest; --kinds names them. A layer takes
  *             minutes, and is timed once.
@@ -32,13 +34,13 @@ const { values, positionals } = parseArgs({
 const [models, ...parts] = positionals;
 if (models === undefined) throw new Error("where are the models? see the top of this file");
 const repeats = Number(values.repeats);
-const runtime = fileURLToPath(new URL("node_modules/onnxruntime-web/dist/", import.meta.url));
+const [onnx, wllama] = ["onnxruntime-web/dist/", "@wllama/wllama/esm/"].map((path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url)));
 const types = { ".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm" };
 const isolated = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 const rivals = createServer((request, response) => {
   const name = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-  const file = [join(runtime, name), join(models, name)].find((path) => existsSync(path) && statSync(path).isFile());
+  const file = [onnx, wllama, models].map((folder) => join(folder ?? "", name)).find((path) => existsSync(path) && statSync(path).isFile());
   if (name === "/") return response.writeHead(200, { ...isolated, "Content-Type": "text/html" }).end("<!doctype html><title>peers</title>");
   if (file === undefined) return response.writeHead(404).end();
   response.writeHead(200, { ...isolated, "Content-Type": types[extname(file)] ?? "application/octet-stream", "Content-Length": statSync(file).size });
@@ -77,12 +79,12 @@ async function alone(webgpu, url, work) {
   }
 }
 
-/** The engine's bench on one CPU thread, as far as `names`. @param {string[]} names @returns {Promise<Times>} */
-function pagelens(names) {
+/** The engine's bench on one CPU thread, as far as `names`. @param {string[]} names @param {"q8" | "q4"} [weights] @returns {Promise<Times>} */
+function pagelens(names, weights = "q8") {
   return alone(false, `${ours.url}fixtures/blank.html`, async (page) => {
-    const measured = await page.evaluate((names) => {
+    const measured = await page.evaluate(([names, weights]) => {
       const worker = new Worker("/bench-worker.js", { type: "module" });
-      worker.postMessage({ model: new URL("/models/tiny/", document.baseURI).href, repeats: 1, device: "cpu", shape: "internvl2_5-1b", weights: "q8" });
+      worker.postMessage({ model: new URL("/models/tiny/", document.baseURI).href, repeats: 1, device: "cpu", shape: "internvl2_5-1b", weights });
       /** @type {[string, number][]} */
       const all = [];
       return new Promise((/** @type {(all: [string, number][]) => void} */ resolve, reject) => {
@@ -93,7 +95,7 @@ function pagelens(names) {
           else if ("device" in data) reject(new Error(`the bench has ended without ${names}`));
         };
       });
-    }, names);
+    }, /** @type {const} */ ([names, weights]));
     return new Map(measured);
   });
 }
@@ -200,6 +202,22 @@ function onnxruntime(task, { provider = "wasm", threads = 1, repeats: turns = 1 
   }, /** @type {const} */ ([task, { provider, threads, turns }])));
 }
 
+/** llama.cpp in WebAssembly, on one thread: a prompt of 512 tokens and what follows it. @param {"Q8_0" | "Q4_0"} kind @returns {Promise<Times>} */
+function llama(kind) {
+  return alone(false, rivalUrl, async (page) => {
+    const times = await page.evaluate(async (/** @type {string} */ model) => {
+      const { Wllama } = await import(/** @type {string} */ ("/index.js"));
+      const wllama = new Wllama({ default: new URL("/wasm/wllama.wasm", document.baseURI).href });
+      const file = await (await fetch(model)).blob();
+      await wllama.loadModel([file], { n_threads: 1, n_gpu_layers: 0, n_ctx: 1024, n_batch: 512 });
+      const { timings } = await wllama.createCompletion({ prompt: "a".repeat(512), max_tokens: 9, temperature: 0 }); // a token a letter
+      if (timings.prompt_n !== 512 || timings.predicted_n < 2) throw new Error(`wllama took ${JSON.stringify(timings)}`);
+      return [timings.prompt_ms, timings.predicted_per_token_ms];
+    }, `/decoder-${kind}.gguf`);
+    return new Map([prefill, token].map((name, i) => [name, times[i] ?? NaN]));
+  });
+}
+
 /** The fastest of the rival's kinds of weights on the software adapter. @param {Task} task @param {number} repeats */
 async function fastest(task, repeats) {
   /** @type {{ kind: string, ms: number }} */
@@ -231,14 +249,14 @@ async function byTurns(theirs, mine) {
   return { theirs: medians(all.theirs), mine: medians(all.mine) };
 }
 
-/** @param {string} title @param {{ theirs: Times, mine: Times }} times */
-function table(title, { theirs, mine }) {
-  head(title);
+/** @param {string} title @param {{ theirs: Times, mine: Times }} times @param {string} [rival] */
+function table(title, { theirs, mine }, rival) {
+  head(title, rival);
   for (const [name, ms] of theirs) row(name, mine.get(name), ms);
 }
 
-/** @param {string} title */
-const head = (title) => console.log(`\n${title.padEnd(32)} ${"PageLens".padStart(12)} ${"onnxruntime".padStart(12)} ${"ratio".padStart(7)}`);
+/** @param {string} title @param {string} [rival] */
+const head = (title, rival = "onnxruntime") => console.log(`\n${title.padEnd(32)} ${"PageLens".padStart(12)} ${rival.padStart(12)} ${"ratio".padStart(7)}`);
 
 /** @param {string} name @param {number | undefined} mine @param {number} theirs @param {string} [note] */
 function row(name, mine = NaN, theirs, note = "") {
@@ -246,7 +264,7 @@ function row(name, mine = NaN, theirs, note = "") {
   console.log(`${name.padEnd(32)} ${ours} ${other} ${(theirs / mine).toFixed(2).padStart(7)} ${note}`.trimEnd());
 }
 
-const tile = "encode a tile";
+const [tile, prefill, token] = ["encode a tile", "prefill 512", "a token at 512"];
 /** @type {Record<string, () => Promise<void>>} */
 const all = {
   encoder: async () => {
@@ -254,7 +272,7 @@ const all = {
     table("one thread, 8 bits", await byTurns(theirs, () => pagelens([tile])));
   },
   decoder: async () => {
-    const steps = Object.entries({ "prefill 512": { past: 1, length: 512 }, "a token at 512": { past: 512, length: 1 }, "a token at 4096": { past: 4096, length: 1 } });
+    const steps = Object.entries({ [prefill]: { past: 1, length: 512 }, [token]: { past: 512, length: 1 }, "a token at 4096": { past: 4096, length: 1 } });
     const theirs = async () => {
       /** @type {Times} */
       const times = new Map();
@@ -267,15 +285,19 @@ const all = {
     const theirs = async () => new Map([[tile, await onnxruntime({ model: "encoder-int8" }, { threads: 2 })]]);
     table("two threads, 8 bits, of seven", await byTurns(theirs, spread));
   },
+  wllama: async () => {
+    for (const [kind, weights] of /** @type {const} */ ([["Q8_0", "q8"], ["Q4_0", "q4"]])) {
+      table(`one thread, ${kind} beside ${weights}, once`, { theirs: await llama(kind), mine: await pagelens([prefill, token], weights) }, "wllama");
+    }
+  },
   webgpu: async () => {
-    const [layer, token] = [tile, "a token at 512"];
     const theirs = {
       layer: await fastest({ model: "encoder-1" }, 1),
       token: await fastest({ model: "decoder-2", decode: { layers: 2, past: 512, length: 1, embedded: true } }, repeats),
     };
-    const mine = await pagelensCut([layer, token]);
+    const mine = await pagelensCut([tile, token]);
     head("WebGPU, software adapter");
-    row("encode a tile, one layer", mine.get(layer), theirs.layer.ms, theirs.layer.kind);
+    row("encode a tile, one layer", mine.get(tile), theirs.layer.ms, theirs.layer.kind);
     row("a token at 512, two layers", mine.get(token), theirs.token.ms, theirs.token.kind);
   },
 };

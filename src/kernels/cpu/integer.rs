@@ -18,7 +18,8 @@ use super::{COLS, processor, put};
 use crate::quant::BLOCK;
 
 pub(super) const PAIRS: usize = BLOCK / 2;
-/// Rows of a tile: twelve sums of four columns each leave three registers of those that V8 gives.
+/// Rows of a tile, where products are added to their sums at once: twelve sums of four columns each leave three registers of those
+/// that V8 gives.
 pub(super) const ROWS: usize = 6;
 /// Blocks, and groups of rows, of the piece of the left side that is worked on.
 const DEEP: usize = 16;
@@ -45,7 +46,7 @@ impl Format {
     }
 
     /// Words of a block.
-    fn words(self) -> usize {
+    pub(super) fn words(self) -> usize {
         match self {
             Self::Words => PAIRS,
             Self::Bytes { .. } => processor::FOURS,
@@ -193,9 +194,12 @@ impl Rows {
         Self { side, shifts }
     }
 
+    /// None where there are no bytes.
     fn shifts(&self, groups: Range<usize>, first: usize, deep: usize) -> &[[i32; ROWS]] {
         let at = place(self.side.blocks, self.side.groups(), groups.start, first);
-        &self.shifts[at..][..groups.len() * deep]
+        self.shifts
+            .get(at..at + groups.len() * deep)
+            .unwrap_or_default()
     }
 }
 
@@ -236,18 +240,14 @@ pub(super) fn multiply(rows: &Rows, Panels(panels): &Panels, out: &mut [f32], st
                 for first in (0..side.blocks).step_by(DEEP) {
                     let deep = DEEP.min(side.blocks - first);
                     let columns = panels.piece(panel..panel + 1, first, deep);
-                    match format {
-                        Format::Words => {
-                            let sums = sums.as_chunks_mut::<ROWS>().0;
-                            for (group, sums) in groups.clone().zip(sums) {
-                                add(side.piece(group..group + 1, first, deep), columns, sums);
-                            }
-                        }
-                        Format::Bytes { .. } => {
-                            let shifts = rows.shifts(groups.clone(), first, deep);
-                            let rows = side.piece(groups.clone(), first, deep);
-                            processor::add(rows, shifts, columns, sums);
-                        }
+                    let shifts = rows.shifts(groups.clone(), first, deep);
+                    let rows = side.piece(groups.clone(), first, deep);
+                    if processor::add(format, rows, shifts, columns, sums) {
+                        continue;
+                    }
+                    let sums = sums.as_chunks_mut::<ROWS>().0;
+                    for (group, sums) in groups.clone().zip(sums) {
+                        add(side.piece(group..group + 1, first, deep), columns, sums);
                     }
                 }
             }
@@ -261,9 +261,11 @@ pub(super) fn multiply(rows: &Rows, Panels(panels): &Panels, out: &mut [f32], st
     }
 }
 
-/// Adds the products of a group of rows with eight columns over some blocks.
+/// Adds the products of a group of rows with eight columns over some blocks, so few rows at a time that all sums and what they
+/// are made of stay in registers.
 #[inline(always)]
 fn add(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>, sums: &mut [[f32; COLS]; ROWS]) {
+    const FEW: usize = 3;
     let rows = rows.words.as_chunks::<PAIRS>().0.iter().zip(rows.scales);
     let columns = columns
         .words
@@ -272,21 +274,24 @@ fn add(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>, sums: &mut [[f32; COLS];
         .iter()
         .zip(columns.scales);
     for ((rows, scales), (columns, factors)) in rows.zip(columns) {
-        let mut block = [[i32x4::splat(0); 2]; ROWS];
-        for (group, eight) in rows.iter().zip(columns) {
-            let [left, right]: [i16x8; 2] = cast(*eight);
-            for (block, &row) in block.iter_mut().zip(group) {
-                let row: i16x8 = cast(i32x4::splat(row));
-                block[0] += left.dot(row);
-                block[1] += right.dot(row);
-            }
-        }
         let factors: [f32x4; 2] = cast(*factors);
-        for ((sums, block), &scale) in sums.iter_mut().zip(block).zip(scales) {
-            let (mut both, scale): ([f32x4; 2], _) = (cast(*sums), f32x4::splat(scale));
-            both[0] += block[0].round_float() * (factors[0] * scale);
-            both[1] += block[1].round_float() * (factors[1] * scale);
-            *sums = cast(both);
+        let parts = sums.as_chunks_mut::<FEW>().0.iter_mut();
+        for (part, (sums, scales)) in parts.zip(scales.as_chunks::<FEW>().0).enumerate() {
+            let mut block = [[i32x4::splat(0); 2]; FEW];
+            for (group, eight) in rows.iter().zip(columns) {
+                let [left, right]: [i16x8; 2] = cast(*eight);
+                for (block, &row) in block.iter_mut().zip(&group[part * FEW..]) {
+                    let row: i16x8 = cast(i32x4::splat(row));
+                    block[0] += left.dot(row);
+                    block[1] += right.dot(row);
+                }
+            }
+            for ((sums, block), &scale) in sums.iter_mut().zip(block).zip(scales) {
+                let (mut both, scale): ([f32x4; 2], _) = (cast(*sums), f32x4::splat(scale));
+                both[0] += block[0].round_float() * (factors[0] * scale);
+                both[1] += block[1].round_float() * (factors[1] * scale);
+                *sums = cast(both);
+            }
         }
     }
 }
@@ -294,13 +299,16 @@ fn add(rows: Piece<'_, ROWS>, columns: Piece<'_, COLS>, sums: &mut [[f32; COLS];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::QuantKind;
 
     #[test]
     fn nothing_overflows() {
+        let offset = processor::offset(QuantKind::Q8).unwrap_or(128);
+        let top = if offset == 0 { 0 } else { 0x8080_8080_u32 };
         for (format, top) in [
             (Format::Words, 0),
             (Format::Bytes { offset: 0 }, 0),
-            (Format::Bytes { offset: 128 }, 0x8080_8080_u32),
+            (Format::Bytes { offset }, top),
         ] {
             // The worst case: all of both sides at their largest.
             let ones = [1.0; 3 * BLOCK];

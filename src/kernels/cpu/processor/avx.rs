@@ -1,4 +1,5 @@
-//! The innermost loops of products by AVX, where the processor has dot products of bytes (VNNI): eight columns are a vector.
+//! The innermost loops of products by AVX, with the processor's dot products of bytes (VNNI) or with ones made of two instructions:
+//! eight columns are a vector.
 
 use std::arch::is_x86_feature_detected as has;
 use std::arch::x86_64::*;
@@ -9,13 +10,22 @@ use half::f16;
 use super::*;
 use crate::kernels::cpu::math::widen;
 
-/// Whether the processor has what these loops use, in the encoding of AVX-512 or in AVX's own.
-fn encodings() -> [bool; 2] {
+/// Whether the processor has what these loops use: dot products in the encoding of AVX-512, or in AVX's own; AVX without them.
+fn encodings() -> [bool; 3] {
     let common = has!("avx2") && has!("fma");
     [
         common && has!("avx512vnni") && has!("avx512vl"),
         common && has!("avxvnni"),
+        common,
     ]
+}
+
+/// How the loops that are run take the right side's bytes.
+pub(super) fn right() -> Right {
+    match encodings() {
+        [false, false, true] => Right::Signed,
+        _ => Right::Unsigned,
+    }
 }
 
 /// Runs `work`, for which the compiler may use AVX where there is.
@@ -46,9 +56,11 @@ macro_rules! run {
         #[expect(unsafe_code, reason = "a function for processors that have these features alone")]
         match encodings() {
             // SAFETY: the processor has what the function is compiled for.
-            [true, _] => unsafe { avx512::$function($($argument),*) },
+            [true, ..] => unsafe { avx512::$function($($argument),*) },
             // SAFETY: the same.
-            [_, true] => unsafe { avx::$function($($argument),*) },
+            [_, true, _] => unsafe { avx::$function($($argument),*) },
+            // SAFETY: the same.
+            [.., true] => unsafe { avx2::$function($($argument),*) },
             _ => return false,
         }
         true
@@ -226,6 +238,16 @@ macro_rules! loops {
 
 loops!(avx512, "avx2,fma,avx512vnni,avx512vl", _mm256_dpbusd_epi32);
 loops!(avx, "avx2,fma,avxvnni", _mm256_dpbusd_avx_epi32);
+loops!(avx2, "avx2,fma", dot_of_signed);
+
+/// Adds the products of four bytes to each sum; no byte on the left is -128, so that no two products exceed 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dot_of_signed(sums: __m256i, right: __m256i, left: __m256i) -> __m256i {
+    let left = _mm256_sign_epi8(left, right);
+    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(right), left);
+    _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+}
 
 #[cfg(test)]
 mod tests {
@@ -237,9 +259,22 @@ mod tests {
     type Floats = unsafe fn(&[[f32; float::ROWS]], &[[f32; COLS]], &mut [[f32; COLS]]);
     type Dots = unsafe fn(&Row, Stored<'_>, &mut [f32]);
 
-    const LOOPS: [(&str, Add, Floats, Dots); 2] = [
-        ("AVX-512", avx512::add, avx512::floats, avx512::dots),
-        ("AVX", avx::add, avx::floats, avx::dots),
+    const LOOPS: [(&str, Right, Add, Floats, Dots); 3] = [
+        (
+            "AVX-512 with VNNI",
+            Right::Unsigned,
+            avx512::add,
+            avx512::floats,
+            avx512::dots,
+        ),
+        (
+            "AVX with VNNI",
+            Right::Unsigned,
+            avx::add,
+            avx::floats,
+            avx::dots,
+        ),
+        ("AVX2", Right::Signed, avx2::add, avx2::floats, avx2::dots),
     ];
 
     fn same(label: &str, got: &[f32], want: &[f32]) {
@@ -257,11 +292,11 @@ mod tests {
         unsafe_code,
         reason = "each encoding is forced where the processor has it"
     )]
-    fn both_encodings_compute_what_plain_loops_do() {
+    fn all_encodings_compute_what_plain_loops_do() {
         let mut random = fastrand::Rng::with_seed(5);
         let (blocks, groups) = (3, 3);
         let rows: Vec<[i32; ROWS]> = (0..groups * blocks * FOURS)
-            .map(|_| from_fn(|_| random.i32(..)))
+            .map(|_| from_fn(|_| i32::from_le_bytes(from_fn(|_| random.i8(-127..) as u8))))
             .collect();
         let columns: Vec<[i32; COLS]> = (0..blocks * FOURS)
             .map(|_| from_fn(|_| random.i32(..)))
@@ -293,9 +328,9 @@ mod tests {
             .collect();
         let eights: Vec<[f32; COLS]> = (0..7).map(|_| from_fn(|_| random.f32() - 0.5)).collect();
 
-        for ((name, add, floats, dots), there) in LOOPS.into_iter().zip(encodings()) {
+        for ((name, right, add, floats, dots), there) in LOOPS.into_iter().zip(encodings()) {
             if !there {
-                let skipped = "skipped: this processor has no dot products of bytes in";
+                let skipped = "skipped: this processor does not have";
                 // Not by a macro, whose output of a test that passes is not shown.
                 writeln!(stderr(), "{skipped} {name}").expect("stderr");
                 continue;
@@ -304,7 +339,7 @@ mod tests {
                 vec![[0.5; COLS]; groups * ROWS],
                 vec![[0.5; COLS]; groups * ROWS],
             );
-            plain::add(rows, &shifts, columns, &mut want);
+            plain::add(right, rows, &shifts, columns, &mut want);
             // SAFETY: the processor has the encoding.
             unsafe { add(rows, &shifts, columns, &mut got) };
             same(
@@ -326,7 +361,8 @@ mod tests {
                 want.as_flattened(),
             );
 
-            for (kind, offset) in [(QuantKind::Q8, 128), (QuantKind::Q4, 8)] {
+            let bytes = if right == Right::Signed { 0 } else { 128 };
+            for (kind, offset) in [(QuantKind::Q8, bytes), (QuantKind::Q4, 8)] {
                 let row = Row::new(&values, kind, offset);
                 let words = &words[..5 * blocks * BLOCK / kind.elements_per_word()];
                 let weights = Stored {

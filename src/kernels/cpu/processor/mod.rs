@@ -3,8 +3,8 @@
 //!
 //! In a browser that is relaxed SIMD. Its dot products take the right side's bytes as one processor or another finds it easy:
 //! with a sign, without one, or without one and in sums of two that stop at 16 bits. Which it is is tried once; columns are
-//! stored to suit, so that no sum loses anything, and 8-bit weights stay in 16 bits where they would. Outside of one it is AVX
-//! with VNNI, where the bytes have no sign.
+//! stored to suit, so that no sum loses anything, and 8-bit weights stay in 16 bits where they would. Outside of one it is AVX,
+//! where the bytes have no sign if the processor has dot products of them (VNNI), and one if not.
 
 #[cfg(target_arch = "x86_64")]
 mod avx;
@@ -24,7 +24,7 @@ use std::array::from_fn;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::integer::{Piece, ROWS, quantize};
+use super::integer::{Format, Piece, ROWS, quantize};
 use super::stored::Stored;
 use super::{COLS, float};
 use crate::quant::{BLOCK, QuantKind};
@@ -99,25 +99,36 @@ pub(super) fn offset(kind: QuantKind) -> Option<i32> {
 /// The bits of 1.5 * 2^23: an integer below 2^22 added to them is, as a float, that integer more.
 pub(super) const BIAS: i32 = 0x4b40_0000;
 
-/// Adds the products of some groups of rows with eight columns to `out`, a line for each row. Each block's sums begin at its
-/// `shifts`, [`BIAS`] included.
+/// Whether there is anything that may be used here and is faster than plain SIMD.
+fn beyond_plain() -> bool {
+    own::right().is_some_and(|right| choice(right) != Integers::Words)
+}
+
+/// Adds the products of some groups of rows with eight columns to `out`, a line for each row, where this is faster so. In bytes
+/// each block's sums begin at its `shifts`, [`BIAS`] included.
 pub(super) fn add(
+    format: Format,
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
     out: &mut [[f32; COLS]],
-) {
-    let (blocks, groups) = (columns.scales.len(), out.len() / ROWS);
-    // The module reads and writes without looking.
-    assert!(
-        blocks > 0
-            && rows.words.len() == groups * blocks * FOURS
-            && rows.scales.len() == groups * blocks
-            && shifts.len() == groups * blocks
-            && columns.words.len() == blocks * FOURS,
-        "bytes: {groups} groups of {blocks} blocks"
-    );
-    own::add(rows, shifts, columns, out);
+) -> bool {
+    let able = format != Format::Words || cfg!(target_arch = "wasm32") && beyond_plain();
+    if able {
+        let (blocks, groups) = (columns.scales.len(), out.len() / ROWS);
+        let shifted = if format == Format::Words { 0 } else { groups };
+        // The module reads and writes without looking.
+        assert!(
+            blocks > 0
+                && rows.words.len() == groups * blocks * format.words()
+                && rows.scales.len() == groups * blocks
+                && shifts.len() == shifted * blocks
+                && columns.words.len() == blocks * format.words(),
+            "{format:?}: {groups} groups of {blocks} blocks"
+        );
+        own::add(format, rows, shifts, columns, out);
+    }
+    able
 }
 
 /// Runs `work` with the widest vectors that there are, which its loops are compiled for where they are inlined.
@@ -131,7 +142,7 @@ pub(super) fn floats(
     columns: &[[f32; COLS]],
     out: &mut [[f32; COLS]],
 ) -> bool {
-    let able = own::right().is_some_and(|right| choice(right) != Integers::Words);
+    let able = beyond_plain();
     if able {
         let groups = rows.len() / columns.len();
         assert!(
@@ -173,8 +184,7 @@ impl Heads {
 
 /// How many of the keys or values the loops for heads take: fours of them, where they are faster than plain SIMD.
 fn taken(shape: Heads) -> usize {
-    let able = own::right().is_some_and(|right| choice(right) != Integers::Words);
-    match able && shape.depth.is_multiple_of(8) {
+    match beyond_plain() && shape.depth.is_multiple_of(8) {
         true => shape.count / 4 * 4,
         false => 0,
     }

@@ -20,10 +20,14 @@ pub(super) fn widest<T>(work: impl FnOnce() -> T) -> T {
 }
 
 pub(super) fn right() -> Option<Right> {
+    #[cfg(target_arch = "x86_64")]
+    return Some(avx::right());
+    #[cfg(not(target_arch = "x86_64"))]
     Some(Right::Unsigned)
 }
 
 pub(super) fn add(
+    _: Format,
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
@@ -33,7 +37,7 @@ pub(super) fn add(
     if avx::add(rows, shifts, columns, out) {
         return;
     }
-    plain::add(rows, shifts, columns, out);
+    plain::add(Right::Unsigned, rows, shifts, columns, out);
 }
 
 pub(super) fn floats(

@@ -3,6 +3,7 @@
 use super::*;
 
 pub(super) fn add(
+    side: Right,
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
@@ -17,10 +18,12 @@ pub(super) fn add(
             for four in 0..FOURS {
                 let left = rows.words[at * FOURS + four][row].to_le_bytes();
                 let right = columns.words[block * FOURS + four][col].to_le_bytes();
-                let products = left
-                    .iter()
-                    .zip(right)
-                    .map(|(l, r)| i32::from(*l as i8) * i32::from(r));
+                let signed = |byte: u8| match side {
+                    Right::Signed => i32::from(byte as i8),
+                    _ => i32::from(byte),
+                };
+                let both = left.iter().zip(right);
+                let products = both.map(|(l, r)| i32::from(*l as i8) * signed(r));
                 sum += products.sum::<i32>();
             }
             out[line][col] += sum as f32 * rows.scales[at][row] * columns.scales[block][col];

@@ -27,7 +27,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn add(
         this: &Module,
-        narrow: bool,
+        how: u32,
         rows: *const [i32; ROWS],
         scales: *const [f32; ROWS],
         shifts: *const [i32; ROWS],
@@ -126,6 +126,7 @@ pub(super) fn right() -> Option<Right> {
 }
 
 pub(super) fn add(
+    format: Format,
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
@@ -133,8 +134,13 @@ pub(super) fn add(
 ) {
     PROCESSOR.with(|processor| {
         let (module, right) = processor.as_ref().expect(LOADED);
+        let how = match (format, choice(*right)) {
+            (Format::Words, _) => 0,
+            (Format::Bytes { .. }, Integers::Nibbles) => 2,
+            (Format::Bytes { .. }, _) => 1,
+        };
         module.add(
-            choice(*right) == Integers::Nibbles,
+            how,
             rows.words.as_ptr(),
             rows.scales.as_ptr(),
             shifts.as_ptr(),

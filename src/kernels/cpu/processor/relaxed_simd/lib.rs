@@ -17,22 +17,52 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 /// Shifts include the bits of it: as floats, sums are so much too large.
 const BIAS: f32 = 12_582_912.0;
 
-/// How dot products of four bytes are summed up over a block, beginning at its shift.
+/// How dot products of the integers of a word, two or four, are summed up over a block, beginning at its shift.
 trait Dots {
-    fn begin(shift: v128) -> v128;
-    /// Adds the products of four bytes with those of each of four columns.
-    fn add(four: v128, columns: v128, sum: v128) -> v128;
-    /// The sums of four columns, shift included.
-    fn finish(sum: v128, shift: v128) -> v128;
+    /// Words of a block.
+    const WORDS: usize;
+    /// Whether the sums of all rows, and what is added to them, have room in registers; else half of the rows do.
+    const FIT: bool;
+    unsafe fn begin(shift: *const u32) -> v128;
+    /// Adds the products of a word with those of each of four columns.
+    fn add(word: v128, columns: v128, sum: v128) -> v128;
+    /// The sums of four columns as floats, shift included.
+    unsafe fn finish(sum: v128, shift: *const u32) -> v128;
+}
+
+/// In 32 bits: 16-bit integers, anywhere. They need no shift.
+struct Pairs;
+
+impl Dots for Pairs {
+    const WORDS: usize = 16;
+    const FIT: bool = false;
+
+    #[inline(always)]
+    unsafe fn begin(_: *const u32) -> v128 {
+        i32x4_splat(0)
+    }
+
+    #[inline(always)]
+    fn add(two: v128, columns: v128, sum: v128) -> v128 {
+        i32x4_add(sum, i32x4_dot_i16x8(two, columns))
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sum: v128, _: *const u32) -> v128 {
+        f32x4_convert_i32x4(sum)
+    }
 }
 
 /// In 32 bits: any bytes, where the processor has an instruction for it.
 struct Wide;
 
 impl Dots for Wide {
+    const WORDS: usize = 8;
+    const FIT: bool = true;
+
     #[inline(always)]
-    fn begin(shift: v128) -> v128 {
-        shift
+    unsafe fn begin(shift: *const u32) -> v128 {
+        unsafe { v128_load32_splat(shift) }
     }
 
     #[inline(always)]
@@ -41,8 +71,8 @@ impl Dots for Wide {
     }
 
     #[inline(always)]
-    fn finish(sum: v128, _: v128) -> v128 {
-        sum
+    unsafe fn finish(sum: v128, _: *const u32) -> v128 {
+        f32x4_sub(sum, f32x4_splat(BIAS))
     }
 }
 
@@ -50,8 +80,11 @@ impl Dots for Wide {
 struct Narrow;
 
 impl Dots for Narrow {
+    const WORDS: usize = 8;
+    const FIT: bool = true;
+
     #[inline(always)]
-    fn begin(_: v128) -> v128 {
+    unsafe fn begin(_: *const u32) -> v128 {
         i16x8_splat(0)
     }
 
@@ -61,13 +94,57 @@ impl Dots for Narrow {
     }
 
     #[inline(always)]
-    fn finish(sum: v128, shift: v128) -> v128 {
-        i32x4_add(i32x4_extadd_pairwise_i16x8(sum), shift)
+    unsafe fn finish(sum: v128, shift: *const u32) -> v128 {
+        let shift = unsafe { v128_load32_splat(shift) };
+        let sum = i32x4_add(i32x4_extadd_pairwise_i16x8(sum), shift);
+        f32x4_sub(sum, f32x4_splat(BIAS))
     }
 }
 
 /// Rows of a tile.
 const ROWS: usize = 6;
+const HALF: usize = ROWS / 2;
+
+/// A block of rows `FROM` to `TO` of a group.
+#[inline(always)]
+unsafe fn add_block<D: Dots, const FROM: usize, const TO: usize>(
+    mut rows: *const u32,
+    scales: *const u32,
+    shifts: *const u32,
+    mut columns: *const v128,
+    factors: *const v128,
+    out: *mut v128,
+) {
+    unsafe {
+        let mut block = [[i32x4_splat(0); 2]; ROWS];
+        for (row, sums) in block.iter_mut().enumerate().take(TO).skip(FROM) {
+            *sums = [D::begin(shifts.add(row)); 2];
+        }
+        // These sums stay in registers: with others to keep, or written out step by step, they would not.
+        let end = columns.add(2 * D::WORDS);
+        while columns != end {
+            let eight = [v128_load(columns), v128_load(columns.add(1))];
+            for (row, sums) in block.iter_mut().enumerate().take(TO).skip(FROM) {
+                let word = v128_load32_splat(rows.add(row));
+                sums[0] = D::add(word, eight[0], sums[0]);
+                sums[1] = D::add(word, eight[1], sums[1]);
+            }
+            (rows, columns) = (rows.add(ROWS), columns.add(2));
+        }
+        let eight = [v128_load(factors), v128_load(factors.add(1))];
+        for (row, sums) in block.into_iter().enumerate().take(TO).skip(FROM) {
+            let scale = v128_load32_splat(scales.add(row));
+            for half in 0..2 {
+                let sum = D::finish(sums[half], shifts.add(row));
+                let factor = f32x4_mul(eight[half], scale);
+                let to = out.add(2 * row).add(half);
+                v128_store(to, f32x4_relaxed_madd(sum, factor, v128_load(to)));
+            }
+        }
+        // What has been added up stays in memory.
+        compiler_fence(Ordering::SeqCst);
+    }
+}
 
 #[expect(clippy::too_many_arguments, reason = "a module takes numbers")]
 #[inline(always)]
@@ -85,34 +162,13 @@ unsafe fn add_product<D: Dots>(
         for _ in 0..groups {
             let (mut columns, mut factors) = (columns, factors);
             for _ in 0..blocks {
-                let mut block = [[i32x4_splat(0); 2]; ROWS];
-                for (row, sums) in block.iter_mut().enumerate() {
-                    *sums = [D::begin(v128_load32_splat(shifts.add(row))); 2];
+                if D::FIT {
+                    add_block::<D, 0, ROWS>(rows, scales, shifts, columns, factors, out);
+                } else {
+                    add_block::<D, 0, HALF>(rows, scales, shifts, columns, factors, out);
+                    add_block::<D, HALF, ROWS>(rows, scales, shifts, columns, factors, out);
                 }
-                // These sums stay in registers: with others to keep, or written out as eight steps, they would not.
-                let end = columns.add(16);
-                while columns != end {
-                    let eight = [v128_load(columns), v128_load(columns.add(1))];
-                    for (row, sums) in block.iter_mut().enumerate() {
-                        let four = v128_load32_splat(rows.add(row));
-                        sums[0] = D::add(four, eight[0], sums[0]);
-                        sums[1] = D::add(four, eight[1], sums[1]);
-                    }
-                    (rows, columns) = (rows.add(ROWS), columns.add(2));
-                }
-                let eight = [v128_load(factors), v128_load(factors.add(1))];
-                for (row, sums) in block.into_iter().enumerate() {
-                    let shift = v128_load32_splat(shifts.add(row));
-                    let scale = v128_load32_splat(scales.add(row));
-                    for half in 0..2 {
-                        let sum = f32x4_sub(D::finish(sums[half], shift), f32x4_splat(BIAS));
-                        let factor = f32x4_mul(eight[half], scale);
-                        let to = out.add(2 * row).add(half);
-                        v128_store(to, f32x4_relaxed_madd(sum, factor, v128_load(to)));
-                    }
-                }
-                // What has been added up stays in memory.
-                compiler_fence(Ordering::SeqCst);
+                (rows, columns) = (rows.add(ROWS * D::WORDS), columns.add(2 * D::WORDS));
                 (scales, shifts) = (scales.add(ROWS), shifts.add(ROWS));
                 factors = factors.add(2);
             }
@@ -121,14 +177,15 @@ unsafe fn add_product<D: Dots>(
     }
 }
 
-/// Adds to `out`, eight columns for each row, the products over `blocks` blocks.
+/// Adds to `out`, eight columns for each row, the products over `blocks` blocks. What is summed up how: 0 is [`Pairs`], 1
+/// [`Wide`], 2 [`Narrow`].
 ///
 /// # Safety
-/// `rows`: for each group, block and four depths four bytes of each row; `scales` and `shifts`: six for each group and
-/// block; `columns`: for each block and four depths four bytes of each column; `factors`: eight for each block.
+/// `rows`: for each group, block and two or four depths a word of each row; `scales` and, but for [`Pairs`], `shifts`: six for
+/// each group and block; `columns`: for each block and two or four depths a word of each column; `factors`: eight for each block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn add(
-    narrow: bool,
+    how: u32,
     rows: *const u32,
     scales: *const u32,
     shifts: *const u32,
@@ -138,9 +195,10 @@ pub unsafe extern "C" fn add(
     blocks: usize,
     groups: usize,
 ) {
-    let add = match narrow {
-        false => add_product::<Wide>,
-        true => add_product::<Narrow>,
+    let add = match how {
+        0 => add_product::<Pairs>,
+        1 => add_product::<Wide>,
+        _ => add_product::<Narrow>,
     };
     unsafe {
         add(rows, scales, shifts, columns, factors, out, blocks, groups);
