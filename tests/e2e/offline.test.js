@@ -45,8 +45,9 @@ test("a page whose disk is full works, with a network", async () => {
     await page.goto(server.url);
     await controlled(page);
     const session = await page.context().newCDPSession(page);
-    await session.send("Storage.clearDataForOrigin", { origin: new URL(server.url).origin, storageTypes: "cache_storage" });
+    // The quota first: the worker may still be keeping files.
     await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(server.url).origin, quotaSize: 1 });
+    await session.send("Storage.clearDataForOrigin", { origin: new URL(server.url).origin, storageTypes: "cache_storage" });
     await page.reload();
     await controlled(page);
     await page.locator("page-lens [part=models]").click();
