@@ -34,13 +34,14 @@ const { values, positionals } = parseArgs({
 const [models, ...parts] = positionals;
 if (models === undefined) throw new Error("where are the models? see the top of this file");
 const repeats = Number(values.repeats);
-const [onnx, wllama] = ["onnxruntime-web/dist/", "@wllama/wllama/esm/"].map((path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url)));
+const installed = (/** @type {string} */ path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
+const folders = [installed("onnxruntime-web/dist/"), installed("@wllama/wllama/esm/"), models];
 const types = { ".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm" };
 const isolated = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 const rivals = createServer((request, response) => {
   const name = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-  const file = [onnx, wllama, models].map((folder) => join(folder ?? "", name)).find((path) => existsSync(path) && statSync(path).isFile());
+  const file = folders.map((folder) => join(folder, name)).find((path) => existsSync(path) && statSync(path).isFile());
   if (name === "/") return response.writeHead(200, { ...isolated, "Content-Type": "text/html" }).end("<!doctype html><title>peers</title>");
   if (file === undefined) return response.writeHead(404).end();
   response.writeHead(200, { ...isolated, "Content-Type": types[extname(file)] ?? "application/octet-stream", "Content-Length": statSync(file).size });

@@ -18,12 +18,12 @@ pub(super) fn add(
             for four in 0..FOURS {
                 let left = rows.words[at * FOURS + four][row].to_le_bytes();
                 let right = columns.words[block * FOURS + four][col].to_le_bytes();
-                let signed = |byte: u8| match side {
+                let right_byte = |byte: u8| match side {
                     Right::Signed => i32::from(byte as i8),
                     _ => i32::from(byte),
                 };
                 let both = left.iter().zip(right);
-                let products = both.map(|(l, r)| i32::from(*l as i8) * signed(r));
+                let products = both.map(|(l, r)| i32::from(*l as i8) * right_byte(r));
                 sum += products.sum::<i32>();
             }
             out[line][col] += sum as f32 * rows.scales[at][row] * columns.scales[block][col];
