@@ -11,7 +11,7 @@ WASM := $(TARGET)/wasm32-unknown-unknown/web
 BINDGEN := $(TARGET)/tools/bin/wasm-bindgen
 BINDGEN_VERSION := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-WASM_OPT_FLAGS := -O3 --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
+WASM_OPT_FLAGS := -O2 --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
 	--enable-reference-types --enable-sign-ext --enable-simd --strip-debug --strip-producers
 # The largest engine the page may download, brotli: checked by `make size`.
 MAX_BROTLI := 2000000
@@ -105,10 +105,10 @@ www/vendor: node_modules
 	{ echo '// @ts-nocheck'; cat node_modules/temml/dist/temml.min.js; echo 'export default temml;'; } >$@/temml.js
 	touch $@
 
-# The kernel checks for the browser; never downloaded, so not optimised.
+# The kernel checks for the browser; never downloaded, so not optimised further.
 tests/e2e/fixtures/kernels/kernels_bg.wasm: FORCE $(BINDGEN)
 	rustup target add wasm32-unknown-unknown
-	cargo build --profile web --target wasm32-unknown-unknown --example kernels --locked
+	cargo rustc --profile web --target wasm32-unknown-unknown --example kernels --locked -- -C opt-level=1
 	$(BINDGEN) --target web --no-typescript --out-dir tests/e2e/fixtures/kernels $(WASM)/examples/kernels.wasm
 
 # Everything that may change lies in a folder named by its contents, which can be kept for ever.
@@ -195,6 +195,7 @@ corpus: $(TARGET)/release/pagelens-fuzz $(FUZZ)/kept
 		READER=$$reader $< -set_cover_merge=1 -max_len=8192 $(FUZZ)/next/$$reader $(FUZZ)/kept/$$reader $(FUZZ)/$$reader || exit 1; done
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -czf $(CORPUS) -C $(FUZZ)/next $(READERS)
 
+# Two files at a time, but for the one that counts bytes on their way when a load is killed.
 test-page: tools native wasm site size tests/e2e/fixtures/kernels/kernels_bg.wasm packed
 	npm run check
 	PAGELENS_BIN=$(PAGELENS) npm run e2e

@@ -121,12 +121,12 @@ function talk(page) {
   return page.evaluate(async (model) => {
     await import(/** @type {string} */ ("/page-lens.js"));
     const element = /** @type {any} */ (document.querySelector("page-lens") ?? document.createElement("page-lens"));
-    for (const [name, value] of Object.entries({ model, device: "gpu", "max-tokens": "12", "max-tiles": "4" })) element.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ model, device: "gpu", "max-tokens": "12", "max-tiles": "2" })) element.setAttribute(name, value);
     if (!element.isConnected) document.body.append(element);
     const started = performance.now();
     await element.load();
     const took = performance.now() - started;
-    const canvas = Object.assign(document.createElement("canvas"), { width: 224, height: 168 });
+    const canvas = Object.assign(document.createElement("canvas"), { width: 224, height: 112 });
     canvas.getContext("2d")?.fillRect(10, 10, 120, 90);
     await element.attach(await new Promise((resolve) => canvas.toBlob(resolve)));
     await element.ask("Read it.");
@@ -150,7 +150,7 @@ onPage("20 losses in loading, encoding, prefill and decoding: conversation and a
   const { kept, text } = await page.evaluate(async () => {
     const element = /** @type {any} */ (document.querySelector("page-lens"));
     const kept = await (await element.exportConversation()).text();
-    return { kept, text: await element.ask("And now?") };
+    return { kept, text: await element.ask("And what stands below it?") };
   });
   const undisturbed = await turns(page);
   assert.deepEqual(undisturbed.slice(0, 1), first);
@@ -159,7 +159,7 @@ onPage("20 losses in loading, encoding, prefill and decoding: conversation and a
   const at = (/** @type {string} */ on, most = 1) => ({ on, nth: 1 + Math.floor(next() * most), after: on === "load" ? next() * loading : on === "generate" ? next() * 40 : 0 });
   let [conversations, answers, losses] = [0, 0, 0];
   for (let round = 0; round < 10; round++) {
-    const points = [round % 2 === 0 ? at("token", 8) : at("generate"), round % 4 < 2 ? at("load") : at("vision", 4)];
+    const points = [round % 2 === 0 ? at("token", 8) : at("generate"), round % 4 < 2 ? at("load") : at("vision", 3)];
     const told = points.map(({ on, nth, after }) => `${on} ${nth}${after > 0 ? ` + ${Math.round(after)} ms` : ""}`).join(", then ");
     const { got, lost } = await page.evaluate(async ({ kept, points }) => {
       const scope = /** @type {any} */ (globalThis);
@@ -167,7 +167,7 @@ onPage("20 losses in loading, encoding, prefill and decoding: conversation and a
       await element.importConversation(new Blob([kept]));
       const before = scope.seen.lost ?? 0;
       scope.points = points;
-      const got = await element.ask("And now?").catch((/** @type {any} */ { code, message }) => `${code}: ${message}`);
+      const got = await element.ask("And what stands below it?").catch((/** @type {any} */ { code, message }) => `${code}: ${message}`);
       return { got, lost: (scope.seen.lost ?? 0) - before };
     }, { kept, points });
     losses += lost;

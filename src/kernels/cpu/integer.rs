@@ -169,7 +169,7 @@ pub(super) struct Piece<'a, const N: usize> {
 /// The left side of products.
 pub(super) struct Rows {
     side: Side<ROWS>,
-    /// For every block, where there are bytes: where its sums begin, less what the columns' offset adds to them.
+    /// For every block: where its sums begin, less what the columns' offset adds to them.
     shifts: Vec<[i32; ROWS]>,
 }
 
@@ -178,28 +178,22 @@ impl Rows {
     pub(super) fn new(values: &[f32], depth: usize, format: Format) -> Self {
         let (blocks, rows) = (depth / BLOCK, values.len() / depth);
         let values = values.as_chunks::<BLOCK>().0;
-        let mut shifts = match format {
-            Format::Words => Vec::new(),
-            Format::Bytes { .. } => vec![[0; ROWS]; rows.div_ceil(ROWS) * blocks],
-        };
+        let groups = rows.div_ceil(ROWS);
+        let mut shifts = vec![[processor::BIAS; ROWS]; groups * blocks];
         let side = Side::new(format, rows, blocks, |row, number| {
             let (integers, scale) = quantize(&values[row * blocks + number], format.largest());
             if let Format::Bytes { offset } = format {
                 let sum: i32 = integers.iter().sum();
-                let at = place(blocks, rows.div_ceil(ROWS), row / ROWS, number);
-                shifts[at][row % ROWS] = processor::BIAS - offset * sum;
+                shifts[place(blocks, groups, row / ROWS, number)][row % ROWS] -= offset * sum;
             }
             (format.pack(&integers), scale)
         });
         Self { side, shifts }
     }
 
-    /// None where there are no bytes.
     fn shifts(&self, groups: Range<usize>, first: usize, deep: usize) -> &[[i32; ROWS]] {
         let at = place(self.side.blocks, self.side.groups(), groups.start, first);
-        self.shifts
-            .get(at..at + groups.len() * deep)
-            .unwrap_or_default()
+        &self.shifts[at..at + groups.len() * deep]
     }
 }
 
@@ -303,19 +297,23 @@ mod tests {
 
     #[test]
     fn nothing_overflows() {
-        let offset = processor::offset(QuantKind::Q8).unwrap_or(128);
-        let top = if offset == 0 { 0 } else { 0x8080_8080_u32 };
-        for (format, top) in [
-            (Format::Words, 0),
-            (Format::Bytes { offset: 0 }, 0),
-            (Format::Bytes { offset }, top),
+        let bytes = |kind| processor::offset(kind).map(|offset| Format::Bytes { offset });
+        for (format, largest) in [
+            (Some(Format::Words), 127.0),
+            (bytes(QuantKind::Q8), 127.0),
+            (bytes(QuantKind::Q4), 7.0),
         ] {
+            let Some(format) = format else { continue };
+            let offset = match format {
+                Format::Words => 0,
+                Format::Bytes { offset } => offset,
+            };
             // The worst case: all of both sides at their largest.
             let ones = [1.0; 3 * BLOCK];
             let rows = Rows::new(&ones, ones.len(), format);
             let panels = Panels::new(format, 1, 3, |_, _| {
-                let (integers, scale) = quantize(&[1.0; BLOCK], 127.0);
-                (format.pack(&integers).map(|word| word ^ top as i32), scale)
+                let (integers, scale) = quantize(&[1.0; BLOCK], largest);
+                (format.pack(&integers.map(|q| q + offset)), scale)
             });
             let mut out = [0.0];
             multiply(&rows, &panels, &mut out, 1);

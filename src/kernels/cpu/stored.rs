@@ -23,13 +23,23 @@ pub(in crate::kernels) struct Stored<'a> {
 }
 
 impl Stored<'_> {
+    /// Columns `cols` alone.
+    fn columns(&self, cols: Range<usize>) -> Self {
+        let part = |len: usize| cols.start * len..cols.end * len;
+        Self {
+            words: &self.words[part(self.depth / self.kind.elements_per_word())],
+            scales: &self.scales[part(self.depth / BLOCK)],
+            ..*self
+        }
+    }
+
     /// Columns `cols` as a right side.
     fn panels(&self, format: Format, cols: Range<usize>) -> Panels {
         let blocks = self.depth / BLOCK;
         Panels::new(format, cols.len(), blocks, |col, number| {
             let block = (cols.start + col) * blocks + number;
             let words = match format {
-                Format::Words => format.pack(&self.integers(block)),
+                Format::Words => self.words(block),
                 Format::Bytes { offset } => self.bytes(block, offset),
             };
             (words, widen(self.scales[block]))
@@ -37,6 +47,11 @@ impl Stored<'_> {
     }
 
     /// The words of a block: what [`Format::pack`] would make of its integers.
+    fn words(&self, block: usize) -> [i32; PAIRS] {
+        cast(self.integers(block).map(|q| q as i16))
+    }
+
+    /// The same in bytes.
     fn bytes(&self, block: usize, offset: i32) -> [i32; PAIRS] {
         let mut bytes = [0; PAIRS];
         let words = BLOCK / self.kind.elements_per_word();
@@ -79,18 +94,22 @@ impl Stored<'_> {
         integers
     }
 
-    /// Products of one row with columns `cols`: what a decode step is made of.
-    fn dots(&self, x: &Row, cols: Range<usize>, out: &mut [f32]) {
+    /// Products of one row with each column: what a decode step is made of.
+    fn dots(&self, x: &Row, out: &mut [f32]) {
+        if self.kind == QuantKind::Q8 && processor::dots(&x.integers, &x.scales, *self, out) {
+            return;
+        }
         let blocks = self.depth / BLOCK;
         let mut scales = vec![0.0; blocks];
-        for (col, out) in cols.zip(out) {
-            let stored = &self.scales[col * blocks..][..blocks];
+        let words = blocks * BLOCK / self.kind.elements_per_word();
+        let columns = self.words.chunks_exact(words);
+        let columns = columns.zip(self.scales.chunks_exact(blocks));
+        for ((words, stored), out) in columns.zip(out) {
             let factors = stored.iter().zip(&x.scales);
             scales
                 .iter_mut()
                 .zip(factors)
                 .for_each(|(to, (w, x))| *to = widen(*w) * x);
-            let words = &self.words[col * self.depth / self.kind.elements_per_word()..];
             *out = match self.kind {
                 QuantKind::Q8 => dot_q8(words.as_chunks().0, x, &scales),
                 QuantKind::Q4 => dot_q4(words.as_chunks().0, x, &scales),
@@ -117,13 +136,13 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
                 None => {
                     let x = Row::new(x, weights.kind);
                     by_rows(out, 1, few, |first, out| {
-                        weights.dots(&x, first..first + out.len(), out);
+                        weights.columns(first..first + out.len()).dots(&x, out);
                     });
                 }
                 Some(offset) => {
                     let x = processor::Row::new(x, weights.kind, offset);
                     by_rows(out, 1, few, |first, out| {
-                        x.dots(weights, first..first + out.len(), out);
+                        x.dots(weights.columns(first..first + out.len()), out);
                     });
                 }
             }
@@ -145,8 +164,8 @@ pub(in crate::kernels) fn product(x: &[f32], weights: Stored<'_>, cols: usize) -
 
 /// A single row in 16 bits.
 struct Row {
-    /// Blocks of four vectors: the even elements, then the odd ones, for 4-bit weights; else in order.
-    integers: Vec<[[i16; 8]; 4]>,
+    /// For 4-bit weights the even elements of a block, then the odd ones; else in order.
+    integers: Vec<[i16; BLOCK]>,
     scales: Vec<f32>,
     /// -8 times the sum of each block: what 4-bit integers stored from 0 to 15 lack.
     shifts: Vec<i32>,
@@ -163,9 +182,8 @@ impl Row {
         for block in values.as_chunks::<BLOCK>().0 {
             let (integers, scale) = quantize(block, 32767.0);
             row.scales.push(scale);
-            row.integers.push(from_fn(|v| {
-                from_fn(|i| integers[kind.unpacked(8 * v + i)] as i16)
-            }));
+            row.integers
+                .push(from_fn(|i| integers[kind.unpacked(i)] as i16));
             row.shifts.push(-8 * integers.iter().sum::<i32>());
         }
         row
@@ -178,11 +196,12 @@ fn dot_q8(blocks: &[[u32; 8]], x: &Row, scales: &[f32]) -> f32 {
     for ((words, x), scale) in blocks.iter().zip(&x.integers).zip(scales) {
         let mut sum = i32x4::splat(0);
         let halves: [u8x16; 2] = cast(*words);
-        for (bytes, x) in halves.into_iter().zip(x.as_chunks::<2>().0) {
+        for (bytes, x) in halves.into_iter().zip(x.as_chunks::<16>().0) {
+            let x: [i16x8; 2] = cast(*x);
             // A byte above zero and shifted down is the byte with its sign.
             let low: i16x8 = cast(u8x16::unpack_low(zero, bytes));
             let high: i16x8 = cast(u8x16::unpack_high(zero, bytes));
-            sum += (low >> 8i32).dot(cast(x[0])) + (high >> 8i32).dot(cast(x[1]));
+            sum += (low >> 8i32).dot(x[0]) + (high >> 8i32).dot(x[1]);
         }
         sums += sum.round_float() * f32x4::splat(*scale);
     }
@@ -198,11 +217,12 @@ fn dot_q4(blocks: &[[u32; 4]], x: &Row, scales: &[f32]) -> f32 {
         let high: u8x16 = cast(cast::<_, i16x8>(bytes) >> 4i32);
         for (nibbles, x) in [bytes & mask, high & mask]
             .into_iter()
-            .zip(x.as_chunks::<2>().0)
+            .zip(x.as_chunks::<16>().0)
         {
+            let x: [i16x8; 2] = cast(*x);
             let low: i16x8 = cast(u8x16::unpack_low(nibbles, zero));
             let high: i16x8 = cast(u8x16::unpack_high(nibbles, zero));
-            sum += low.dot(cast(x[0])) + high.dot(cast(x[1]));
+            sum += low.dot(x[0]) + high.dot(x[1]);
         }
         sums += sum.round_float() * f32x4::splat(*scale);
     }

@@ -1,13 +1,13 @@
-//! The innermost loops of products by AVX, with the processor's dot products of bytes (VNNI) or with ones made of two instructions:
-//! eight columns are a vector.
+//! The innermost loops of products by AVX: in bytes by the processor's dot products of them (VNNI), and without these in 16 bits but
+//! for 4-bit weights. Eight columns are a vector.
 
 use std::arch::is_x86_feature_detected as has;
 use std::arch::x86_64::*;
 
 use bytemuck::cast;
-use half::f16;
 
 use super::*;
+use crate::kernels::cpu::integer::PAIRS;
 use crate::kernels::cpu::math::widen;
 
 /// Whether the processor has what these loops use: dot products in the encoding of AVX-512, or in AVX's own; AVX without them.
@@ -23,7 +23,7 @@ fn encodings() -> [bool; 3] {
 /// How the loops that are run take the right side's bytes.
 pub(super) fn right() -> Right {
     match encodings() {
-        [false, false, true] => Right::Signed,
+        [false, false, true] => Right::Saturating,
         _ => Right::Unsigned,
     }
 }
@@ -69,12 +69,13 @@ macro_rules! run {
 
 /// [`super::add`]
 pub(super) fn add(
+    format: Format,
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
     out: &mut [[f32; COLS]],
 ) -> bool {
-    run!(add(rows, shifts, columns, out))
+    run!(add(format, rows, shifts, columns, out))
 }
 
 /// [`super::floats`]
@@ -91,6 +92,16 @@ pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) -> bool {
     run!(dots(row, weights, out))
 }
 
+/// [`super::dots`]
+pub(super) fn dots_of_words(
+    row: &[[i16; BLOCK]],
+    scales: &[f32],
+    weights: Stored<'_>,
+    out: &mut [f32],
+) -> bool {
+    run!(dots_of_words(row, scales, weights, out))
+}
+
 macro_rules! loops {
     ($encoding:ident, $features:literal, $dot:ident) => {
         mod $encoding {
@@ -98,6 +109,28 @@ macro_rules! loops {
 
             #[target_feature(enable = $features)]
             pub(super) fn add(
+                format: Format,
+                rows: Piece<'_, ROWS>,
+                shifts: &[[i32; ROWS]],
+                columns: Piece<'_, COLS>,
+                out: &mut [[f32; COLS]],
+            ) {
+                match format {
+                    Format::Words => {
+                        let dot = |sums, right, left| dot_of_pairs(sums, right, left);
+                        add_by::<PAIRS>(dot, rows, shifts, columns, out);
+                    }
+                    Format::Bytes { .. } => {
+                        let dot = |sums, right, left| $dot(sums, right, left);
+                        add_by::<FOURS>(dot, rows, shifts, columns, out);
+                    }
+                }
+            }
+
+            /// In blocks of so many words, whose products `dot` adds to each column's sum.
+            #[target_feature(enable = $features)]
+            fn add_by<const WORDS: usize>(
+                dot: impl Fn(__m256i, __m256i, __m256i) -> __m256i,
                 rows: Piece<'_, ROWS>,
                 shifts: &[[i32; ROWS]],
                 columns: Piece<'_, COLS>,
@@ -106,13 +139,13 @@ macro_rules! loops {
                 let blocks = columns.scales.len();
                 let columns = columns
                     .words
-                    .as_chunks::<FOURS>()
+                    .as_chunks::<WORDS>()
                     .0
                     .iter()
                     .zip(columns.scales);
                 let rows = rows
                     .words
-                    .as_chunks::<FOURS>()
+                    .as_chunks::<WORDS>()
                     .0
                     .chunks_exact(blocks)
                     .zip(rows.scales.chunks_exact(blocks))
@@ -122,10 +155,10 @@ macro_rules! loops {
                     let blocks = rows.iter().zip(scales).zip(shifts).zip(columns.clone());
                     for (((rows, scales), shifts), (columns, factors)) in blocks {
                         let mut block = shifts.map(|shift| _mm256_set1_epi32(shift - BIAS));
-                        for (four, eight) in rows.iter().zip(columns) {
+                        for (words, eight) in rows.iter().zip(columns) {
                             let eight = cast(*eight);
-                            for (sum, &row) in block.iter_mut().zip(four) {
-                                *sum = $dot(*sum, eight, _mm256_set1_epi32(row));
+                            for (sum, &row) in block.iter_mut().zip(words) {
+                                *sum = dot(*sum, eight, _mm256_set1_epi32(row));
                             }
                         }
                         let factors = cast(*factors);
@@ -180,51 +213,67 @@ macro_rules! loops {
 
             #[target_feature(enable = $features)]
             pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) {
+                let shift = |block: usize| {
+                    _mm256_zextsi128_si256(_mm_cvtsi32_si128(row.shifts[block]))
+                };
                 match weights.kind {
                     QuantKind::Q8 => {
                         let sign = _mm256_set1_epi8(row.offset as i8);
-                        let bytes = |words: [u32; 8]| _mm256_xor_si256(cast(words), sign);
-                        columns(row, weights.words.as_chunks().0, weights.scales, bytes, out);
+                        let sum = |block: usize, words: [u32; 8]| {
+                            let bytes = _mm256_xor_si256(cast(words), sign);
+                            $dot(shift(block), bytes, cast(row.integers[block]))
+                        };
+                        columns(&row.scales, weights, sum, out);
                     }
                     QuantKind::Q4 => {
-                        let bytes = |words: [u32; 4]| {
+                        let sum = |block: usize, words: [u32; 4]| {
                             let words = cast(words);
                             let both = _mm256_set_m128i(_mm_srli_epi16::<4>(words), words);
-                            _mm256_and_si256(both, _mm256_set1_epi8(15))
+                            let bytes = _mm256_and_si256(both, _mm256_set1_epi8(15));
+                            $dot(shift(block), bytes, cast(row.integers[block]))
                         };
-                        columns(row, weights.words.as_chunks().0, weights.scales, bytes, out);
+                        columns(&row.scales, weights, sum, out);
                     }
                 }
             }
 
-            /// Products with columns whose blocks `bytes` unpacks.
             #[target_feature(enable = $features)]
-            fn columns<const N: usize>(
-                row: &Row,
-                words: &[[u32; N]],
-                scales: &[f16],
-                bytes: impl Fn([u32; N]) -> __m256i,
+            pub(super) fn dots_of_words(
+                row: &[[i16; BLOCK]],
+                scales: &[f32],
+                weights: Stored<'_>,
                 out: &mut [f32],
             ) {
-                let blocks = row.scales.len();
+                let sum = |block: usize, words: [u32; 8]| {
+                    let halves: [__m128i; 2] = cast(words);
+                    let row: [__m256i; 2] = cast(row[block]);
+                    let first = _mm256_madd_epi16(_mm256_cvtepi8_epi16(halves[0]), row[0]);
+                    dot_of_pairs(first, _mm256_cvtepi8_epi16(halves[1]), row[1])
+                };
+                columns(scales, weights, sum, out);
+            }
+
+            /// Products with columns, the integers of whose blocks `sum` multiplies.
+            #[target_feature(enable = $features)]
+            fn columns<const N: usize>(
+                row_scales: &[f32],
+                weights: Stored<'_>,
+                sum: impl Fn(usize, [u32; N]) -> __m256i,
+                out: &mut [f32],
+            ) {
+                let blocks = row_scales.len();
                 let mut factors = vec![0.0; blocks];
-                let columns = words.chunks_exact(blocks).zip(scales.chunks_exact(blocks));
+                let words = weights.words.as_chunks().0.chunks_exact(blocks);
+                let columns = words.zip(weights.scales.chunks_exact(blocks));
                 for ((words, scales), out) in columns.zip(out) {
-                    let both = scales.iter().zip(&row.scales);
+                    let both = scales.iter().zip(row_scales);
                     factors
                         .iter_mut()
                         .zip(both)
                         .for_each(|(to, (w, x))| *to = widen(*w) * x);
-                    let blocks = words
-                        .iter()
-                        .zip(&row.integers)
-                        .zip(&row.shifts)
-                        .zip(&factors);
                     let mut sums = [_mm256_setzero_ps(); 2];
-                    for (((words, integers), shift), factor) in blocks {
-                        let shift = _mm256_zextsi128_si256(_mm_cvtsi32_si128(*shift));
-                        let sum = $dot(shift, bytes(*words), cast(*integers));
-                        let sum = _mm256_cvtepi32_ps(sum);
+                    for (block, (words, factor)) in words.iter().zip(&factors).enumerate() {
+                        let sum = _mm256_cvtepi32_ps(sum(block, *words));
                         let sum = _mm256_fmadd_ps(sum, _mm256_set1_ps(*factor), sums[0]);
                         sums = [sums[1], sum];
                     }
@@ -238,43 +287,67 @@ macro_rules! loops {
 
 loops!(avx512, "avx2,fma,avx512vnni,avx512vl", _mm256_dpbusd_epi32);
 loops!(avx, "avx2,fma,avxvnni", _mm256_dpbusd_avx_epi32);
-loops!(avx2, "avx2,fma", dot_of_signed);
+loops!(avx2, "avx2,fma", dot_of_nibbles);
 
-/// Adds the products of four bytes to each sum; no byte on the left is -128, so that no two products exceed 16 bits.
+/// Adds the products of two 16-bit integers to each sum.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn dot_of_signed(sums: __m256i, right: __m256i, left: __m256i) -> __m256i {
-    let left = _mm256_sign_epi8(left, right);
-    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(right), left);
-    _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+fn dot_of_pairs(sums: __m256i, right: __m256i, left: __m256i) -> __m256i {
+    _mm256_add_epi32(sums, _mm256_madd_epi16(right, left))
+}
+
+/// Adds the products of four bytes to each sum; those on the right are below 16: two products stay within 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dot_of_nibbles(sums: __m256i, right: __m256i, left: __m256i) -> __m256i {
+    dot_of_pairs(sums, _mm256_maddubs_epi16(right, left), _mm256_set1_epi16(1))
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Write, stderr};
 
+    use half::f16;
+
     use super::*;
 
-    type Add = unsafe fn(Piece<'_, ROWS>, &[[i32; ROWS]], Piece<'_, COLS>, &mut [[f32; COLS]]);
+    type Add = unsafe fn(
+        Format,
+        Piece<'_, ROWS>,
+        &[[i32; ROWS]],
+        Piece<'_, COLS>,
+        &mut [[f32; COLS]],
+    );
     type Floats = unsafe fn(&[[f32; float::ROWS]], &[[f32; COLS]], &mut [[f32; COLS]]);
     type Dots = unsafe fn(&Row, Stored<'_>, &mut [f32]);
+    type DotsOfWords = unsafe fn(&[[i16; BLOCK]], &[f32], Stored<'_>, &mut [f32]);
 
-    const LOOPS: [(&str, Right, Add, Floats, Dots); 3] = [
+    /// With what bytes each takes of columns at most.
+    const LOOPS: [(&str, u8, Add, Floats, Dots, DotsOfWords); 3] = [
         (
             "AVX-512 with VNNI",
-            Right::Unsigned,
+            255,
             avx512::add,
             avx512::floats,
             avx512::dots,
+            avx512::dots_of_words,
         ),
         (
             "AVX with VNNI",
-            Right::Unsigned,
+            255,
             avx::add,
             avx::floats,
             avx::dots,
+            avx::dots_of_words,
         ),
-        ("AVX2", Right::Signed, avx2::add, avx2::floats, avx2::dots),
+        (
+            "AVX2",
+            15,
+            avx2::add,
+            avx2::floats,
+            avx2::dots,
+            avx2::dots_of_words,
+        ),
     ];
 
     fn same(label: &str, got: &[f32], want: &[f32]) {
@@ -295,11 +368,11 @@ mod tests {
     fn all_encodings_compute_what_plain_loops_do() {
         let mut random = fastrand::Rng::with_seed(5);
         let (blocks, groups) = (3, 3);
-        let rows: Vec<[i32; ROWS]> = (0..groups * blocks * FOURS)
-            .map(|_| from_fn(|_| i32::from_le_bytes(from_fn(|_| random.i8(-127..) as u8))))
-            .collect();
-        let columns: Vec<[i32; COLS]> = (0..blocks * FOURS)
+        let rows: Vec<[i32; ROWS]> = (0..groups * blocks * PAIRS)
             .map(|_| from_fn(|_| random.i32(..)))
+            .collect();
+        let bytes: Vec<[[u8; 4]; COLS]> = (0..blocks * PAIRS)
+            .map(|_| from_fn(|_| from_fn(|_| random.u8(..))))
             .collect();
         let shifts: Vec<[i32; ROWS]> = (0..groups * blocks)
             .map(|_| from_fn(|_| BIAS + random.i32(-9999..9999)))
@@ -308,14 +381,6 @@ mod tests {
             .map(|_| from_fn(|_| random.f32()))
             .collect();
         let factors: Vec<[f32; COLS]> = (0..blocks).map(|_| from_fn(|_| random.f32())).collect();
-        let rows = Piece {
-            words: &rows,
-            scales: &scales,
-        };
-        let columns = Piece {
-            words: &columns,
-            scales: &factors,
-        };
         let values: Vec<f32> = (0..BLOCK * blocks).map(|_| random.f32() - 0.5).collect();
         let words: Vec<u32> = (0..5 * blocks * BLOCK / 4)
             .map(|_| random.u32(..))
@@ -328,25 +393,49 @@ mod tests {
             .collect();
         let eights: Vec<[f32; COLS]> = (0..7).map(|_| from_fn(|_| random.f32() - 0.5)).collect();
 
-        for ((name, right, add, floats, dots), there) in LOOPS.into_iter().zip(encodings()) {
+        let integers: Vec<[i16; BLOCK]> = (0..blocks)
+            .map(|_| from_fn(|_| random.i16(..)))
+            .collect();
+
+        for (loops, there) in LOOPS.into_iter().zip(encodings()) {
+            let (name, largest, add, floats, dots, dots_of_words) = loops;
             if !there {
                 let skipped = "skipped: this processor does not have";
                 // Not by a macro, whose output of a test that passes is not shown.
                 writeln!(stderr(), "{skipped} {name}").expect("stderr");
                 continue;
             }
-            let (mut got, mut want) = (
-                vec![[0.5; COLS]; groups * ROWS],
-                vec![[0.5; COLS]; groups * ROWS],
-            );
-            plain::add(right, rows, &shifts, columns, &mut want);
-            // SAFETY: the processor has the encoding.
-            unsafe { add(rows, &shifts, columns, &mut got) };
-            same(
-                &format!("{name}, add"),
-                got.as_flattened(),
-                want.as_flattened(),
-            );
+            for format in [Format::Words, Format::Bytes { offset: 0 }] {
+                let columns: Vec<[i32; COLS]> = bytes
+                    .iter()
+                    .map(|eight| {
+                        eight.map(|four| match format {
+                            Format::Words => i32::from_le_bytes(four) & 0x00ff_00ff,
+                            Format::Bytes { .. } => i32::from_le_bytes(four.map(|b| b & largest)),
+                        })
+                    })
+                    .collect();
+                let rows = Piece {
+                    words: &rows[..groups * blocks * format.words()],
+                    scales: &scales,
+                };
+                let columns = Piece {
+                    words: &columns[..blocks * format.words()],
+                    scales: &factors,
+                };
+                let (mut got, mut want) = (
+                    vec![[0.5; COLS]; groups * ROWS],
+                    vec![[0.5; COLS]; groups * ROWS],
+                );
+                plain::add(format, rows, &shifts, columns, &mut want);
+                // SAFETY: the processor has the encoding.
+                unsafe { add(format, rows, &shifts, columns, &mut got) };
+                same(
+                    &format!("{name}, add, {format:?}"),
+                    got.as_flattened(),
+                    want.as_flattened(),
+                );
+            }
 
             let (mut got, mut want) = (
                 [[0.0; COLS]; 3 * float::ROWS],
@@ -361,8 +450,10 @@ mod tests {
                 want.as_flattened(),
             );
 
-            let bytes = if right == Right::Signed { 0 } else { 128 };
-            for (kind, offset) in [(QuantKind::Q8, bytes), (QuantKind::Q4, 8)] {
+            for (kind, offset) in [(QuantKind::Q8, 128), (QuantKind::Q4, 8)] {
+                if kind == QuantKind::Q8 && largest < 255 {
+                    continue;
+                }
                 let row = Row::new(&values, kind, offset);
                 let words = &words[..5 * blocks * BLOCK / kind.elements_per_word()];
                 let weights = Stored {
@@ -377,6 +468,26 @@ mod tests {
                 unsafe { dots(&row, weights, &mut got) };
                 same(&format!("{name}, dots, {kind:?}"), &got, &want);
             }
+
+            let weights = Stored {
+                kind: QuantKind::Q8,
+                depth: BLOCK * blocks,
+                words: &words,
+                scales: &halves,
+            };
+            let (mut got, scales) = ([0.0; 5], factors[0].map(|f| f / 1e6));
+            // SAFETY: the same.
+            unsafe { dots_of_words(&integers, &scales[..blocks], weights, &mut got) };
+            let want: [f32; 5] = from_fn(|col| {
+                let products = (0..blocks).map(|block| {
+                    let stored = weights.integers(col * blocks + block);
+                    let both = stored.iter().zip(&integers[block]);
+                    let sum: i32 = both.map(|(w, x)| w * i32::from(*x)).sum();
+                    sum as f32 * scales[block] * halves[col * blocks + block].to_f32()
+                });
+                products.sum()
+            });
+            same(&format!("{name}, dots_of_words"), &got, &want);
         }
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! In a browser that is relaxed SIMD. Its dot products take the right side's bytes as one processor or another finds it easy:
 //! with a sign, without one, or without one and in sums of two that stop at 16 bits. Which it is is tried once; columns are
-//! stored to suit, so that no sum loses anything, and 8-bit weights stay in 16 bits where they would. Outside of one it is AVX,
-//! where the bytes have no sign if the processor has dot products of them (VNNI), and one if not.
+//! stored to suit, so that no sum loses anything, and 8-bit weights stay in 16 bits where they would. Outside of one it is AVX:
+//! without a sign if the processor has dot products of bytes (VNNI), else in such sums of two.
 
 #[cfg(target_arch = "x86_64")]
 mod avx;
@@ -21,7 +21,6 @@ use native as own;
 use web as own;
 
 use std::array::from_fn;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::integer::{Format, Piece, ROWS, quantize};
@@ -104,8 +103,8 @@ fn beyond_plain() -> bool {
     own::right().is_some_and(|right| choice(right) != Integers::Words)
 }
 
-/// Adds the products of some groups of rows with eight columns to `out`, a line for each row, where this is faster so. In bytes
-/// each block's sums begin at its `shifts`, [`BIAS`] included.
+/// Adds the products of some groups of rows with eight columns to `out`, a line for each row, where this is faster so. Each
+/// block's sums begin at its `shifts`, [`BIAS`] included.
 pub(super) fn add(
     format: Format,
     rows: Piece<'_, ROWS>,
@@ -113,16 +112,15 @@ pub(super) fn add(
     columns: Piece<'_, COLS>,
     out: &mut [[f32; COLS]],
 ) -> bool {
-    let able = format != Format::Words || cfg!(target_arch = "wasm32") && beyond_plain();
+    let able = beyond_plain();
     if able {
         let (blocks, groups) = (columns.scales.len(), out.len() / ROWS);
-        let shifted = if format == Format::Words { 0 } else { groups };
         // The module reads and writes without looking.
         assert!(
             blocks > 0
                 && rows.words.len() == groups * blocks * format.words()
                 && rows.scales.len() == groups * blocks
-                && shifts.len() == shifted * blocks
+                && shifts.len() == groups * blocks
                 && columns.words.len() == blocks * format.words(),
             "{format:?}: {groups} groups of {blocks} blocks"
         );
@@ -241,21 +239,26 @@ impl Row {
         row
     }
 
-    /// Products with columns `cols`.
-    pub(super) fn dots(&self, weights: Stored<'_>, cols: Range<usize>, out: &mut [f32]) {
-        let blocks = self.scales.len();
-        let scales = &weights.scales[cols.start * blocks..cols.end * blocks];
-        let words = blocks * BLOCK / weights.kind.elements_per_word();
-        let words = &weights.words[cols.start * words..cols.end * words];
-        assert_eq!(out.len(), cols.len(), "an output a column");
-        own::dots(
-            self,
-            Stored {
-                words,
-                scales,
-                ..weights
-            },
-            out,
+    /// Products with each column.
+    pub(super) fn dots(&self, weights: Stored<'_>, out: &mut [f32]) {
+        let (blocks, words) = (self.scales.len(), weights.kind.elements_per_word());
+        // The module reads and writes without looking.
+        assert!(
+            weights.scales.len() == out.len() * blocks
+                && weights.words.len() == out.len() * blocks * BLOCK / words,
+            "{} columns of {blocks} blocks",
+            out.len()
         );
+        own::dots(self, weights, out);
     }
+}
+
+/// Products of a row, as 16-bit integers and their scales, with 8-bit weights, where this is faster so.
+pub(super) fn dots(
+    row: &[[i16; BLOCK]],
+    scales: &[f32],
+    weights: Stored<'_>,
+    out: &mut [f32],
+) -> bool {
+    beyond_plain() && own::dots_of_words(row, scales, weights, out)
 }

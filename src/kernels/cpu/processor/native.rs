@@ -27,17 +27,17 @@ pub(super) fn right() -> Option<Right> {
 }
 
 pub(super) fn add(
-    _: Format,
+    format: Format,
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
     out: &mut [[f32; COLS]],
 ) {
     #[cfg(target_arch = "x86_64")]
-    if avx::add(rows, shifts, columns, out) {
+    if avx::add(format, rows, shifts, columns, out) {
         return;
     }
-    plain::add(Right::Unsigned, rows, shifts, columns, out);
+    plain::add(format, rows, shifts, columns, out);
 }
 
 pub(super) fn floats(
@@ -58,6 +58,18 @@ pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) {
         return;
     }
     plain::dots(row, weights, out);
+}
+
+pub(super) fn dots_of_words(
+    row: &[[i16; BLOCK]],
+    scales: &[f32],
+    weights: Stored<'_>,
+    out: &mut [f32],
+) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return avx::dots_of_words(row, scales, weights, out);
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 pub(super) fn scores(shape: Heads, queries: &[f32], keys: &[f32], out: &mut [f32]) {

@@ -3,7 +3,7 @@
 use super::*;
 
 pub(super) fn add(
-    side: Right,
+    format: Format,
     rows: Piece<'_, ROWS>,
     shifts: &[[i32; ROWS]],
     columns: Piece<'_, COLS>,
@@ -15,16 +15,20 @@ pub(super) fn add(
         for block in 0..blocks {
             let at = group * blocks + block;
             let mut sum = shifts[at][row] - BIAS;
-            for four in 0..FOURS {
-                let left = rows.words[at * FOURS + four][row].to_le_bytes();
-                let right = columns.words[block * FOURS + four][col].to_le_bytes();
-                let right_byte = |byte: u8| match side {
-                    Right::Signed => i32::from(byte as i8),
-                    _ => i32::from(byte),
+            let words = format.words();
+            for word in 0..words {
+                let left = rows.words[at * words + word][row];
+                let right = columns.words[block * words + word][col];
+                sum += match format {
+                    Format::Words => {
+                        let halves = [left, right].map(|word| [word << 16 >> 16, word >> 16]);
+                        halves[0][0] * halves[1][0] + halves[0][1] * halves[1][1]
+                    }
+                    Format::Bytes { .. } => {
+                        let both = left.to_le_bytes().into_iter().zip(right.to_le_bytes());
+                        both.map(|(l, r)| i32::from(l as i8) * i32::from(r)).sum()
+                    }
                 };
-                let both = left.iter().zip(right);
-                let products = both.map(|(l, r)| i32::from(*l as i8) * right_byte(r));
-                sum += products.sum::<i32>();
             }
             out[line][col] += sum as f32 * rows.scales[at][row] * columns.scales[block][col];
         }

@@ -184,6 +184,11 @@ pub(super) fn weigh(shape: Heads, weights: &[f32], values: &[f32], out: &mut [f3
     });
 }
 
+/// There is nothing faster than plain SIMD.
+pub(super) fn dots_of_words(_: &[[i16; BLOCK]], _: &[f32], _: Stored<'_>, _: &mut [f32]) -> bool {
+    false
+}
+
 pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) {
     PROCESSOR.with(|processor| {
         let (module, _) = processor.as_ref().expect(LOADED);
