@@ -213,9 +213,8 @@ macro_rules! loops {
 
             #[target_feature(enable = $features)]
             pub(super) fn dots(row: &Row, weights: Stored<'_>, out: &mut [f32]) {
-                let shift = |block: usize| {
-                    _mm256_zextsi128_si256(_mm_cvtsi32_si128(row.shifts[block]))
-                };
+                let shift =
+                    |block: usize| _mm256_zextsi128_si256(_mm_cvtsi32_si128(row.shifts[block]));
                 match weights.kind {
                     QuantKind::Q8 => {
                         let sign = _mm256_set1_epi8(row.offset as i8);
@@ -300,7 +299,11 @@ fn dot_of_pairs(sums: __m256i, right: __m256i, left: __m256i) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn dot_of_nibbles(sums: __m256i, right: __m256i, left: __m256i) -> __m256i {
-    dot_of_pairs(sums, _mm256_maddubs_epi16(right, left), _mm256_set1_epi16(1))
+    dot_of_pairs(
+        sums,
+        _mm256_maddubs_epi16(right, left),
+        _mm256_set1_epi16(1),
+    )
 }
 
 #[cfg(test)]
@@ -311,13 +314,8 @@ mod tests {
 
     use super::*;
 
-    type Add = unsafe fn(
-        Format,
-        Piece<'_, ROWS>,
-        &[[i32; ROWS]],
-        Piece<'_, COLS>,
-        &mut [[f32; COLS]],
-    );
+    type Add =
+        unsafe fn(Format, Piece<'_, ROWS>, &[[i32; ROWS]], Piece<'_, COLS>, &mut [[f32; COLS]]);
     type Floats = unsafe fn(&[[f32; float::ROWS]], &[[f32; COLS]], &mut [[f32; COLS]]);
     type Dots = unsafe fn(&Row, Stored<'_>, &mut [f32]);
     type DotsOfWords = unsafe fn(&[[i16; BLOCK]], &[f32], Stored<'_>, &mut [f32]);
@@ -393,9 +391,8 @@ mod tests {
             .collect();
         let eights: Vec<[f32; COLS]> = (0..7).map(|_| from_fn(|_| random.f32() - 0.5)).collect();
 
-        let integers: Vec<[i16; BLOCK]> = (0..blocks)
-            .map(|_| from_fn(|_| random.i16(..)))
-            .collect();
+        let integers: Vec<[i16; BLOCK]> =
+            (0..blocks).map(|_| from_fn(|_| random.i16(..))).collect();
 
         for (loops, there) in LOOPS.into_iter().zip(encodings()) {
             let (name, largest, add, floats, dots, dots_of_words) = loops;
