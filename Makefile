@@ -105,10 +105,10 @@ www/vendor: node_modules
 	{ echo '// @ts-nocheck'; cat node_modules/temml/dist/temml.min.js; echo 'export default temml;'; } >$@/temml.js
 	touch $@
 
-# The kernel checks for the browser; never downloaded, so not optimised further.
+# The kernel checks for the browser; never downloaded, so not optimised.
 tests/e2e/fixtures/kernels/kernels_bg.wasm: FORCE $(BINDGEN)
 	rustup target add wasm32-unknown-unknown
-	cargo rustc --profile web --target wasm32-unknown-unknown --example kernels --locked -- -C opt-level=1
+	cargo build --profile web --target wasm32-unknown-unknown --example kernels --locked
 	$(BINDGEN) --target web --no-typescript --out-dir tests/e2e/fixtures/kernels $(WASM)/examples/kernels.wasm
 
 # Everything that may change lies in a folder named by its contents, which can be kept for ever.

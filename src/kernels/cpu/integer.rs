@@ -55,20 +55,17 @@ impl Format {
 
     /// The words of a block, zeros behind them.
     pub(super) fn pack(self, integers: &[i32; BLOCK]) -> [i32; PAIRS] {
-        let mut words = [0; PAIRS];
         match self {
-            Self::Words => {
-                let pairs = words.iter_mut().zip(integers.as_chunks::<2>().0);
-                pairs.for_each(|(to, [a, b])| *to = a & 0xffff | b << 16);
-            }
+            Self::Words => cast(integers.map(|integer| integer as i16)),
             Self::Bytes { .. } => {
+                let mut words = [0; PAIRS];
                 let fours = words.iter_mut().zip(integers.as_chunks::<4>().0);
                 fours.for_each(|(to, [a, b, c, d])| {
                     *to = a & 255 | (b & 255) << 8 | (c & 255) << 16 | d << 24;
                 });
+                words
             }
         }
-        words
     }
 }
 

@@ -39,7 +39,7 @@ impl Stored<'_> {
         Panels::new(format, cols.len(), blocks, |col, number| {
             let block = (cols.start + col) * blocks + number;
             let words = match format {
-                Format::Words => self.words(block),
+                Format::Words => format.pack(&self.integers(block)),
                 Format::Bytes { offset } => self.bytes(block, offset),
             };
             (words, widen(self.scales[block]))
@@ -47,11 +47,6 @@ impl Stored<'_> {
     }
 
     /// The words of a block: what [`Format::pack`] would make of its integers.
-    fn words(&self, block: usize) -> [i32; PAIRS] {
-        cast(self.integers(block).map(|q| q as i16))
-    }
-
-    /// The same in bytes.
     fn bytes(&self, block: usize, offset: i32) -> [i32; PAIRS] {
         let mut bytes = [0; PAIRS];
         let words = BLOCK / self.kind.elements_per_word();
@@ -96,7 +91,9 @@ impl Stored<'_> {
 
     /// Products of one row with each column: what a decode step is made of.
     fn dots(&self, x: &Row, out: &mut [f32]) {
-        if self.kind == QuantKind::Q8 && processor::dots(&x.integers, &x.scales, *self, out) {
+        if self.kind == QuantKind::Q8
+            && processor::dots_of_words(&x.integers, &x.scales, *self, out)
+        {
             return;
         }
         let blocks = self.depth / BLOCK;

@@ -254,7 +254,7 @@ impl Row {
 }
 
 /// Products of a row, as 16-bit integers and their scales, with 8-bit weights, where this is faster so.
-pub(super) fn dots(
+pub(super) fn dots_of_words(
     row: &[[i16; BLOCK]],
     scales: &[f32],
     weights: Stored<'_>,
