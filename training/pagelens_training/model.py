@@ -1,6 +1,8 @@
 """The model: transformers' InternVL at toy size, initialised so that the encoder begins as a stack of local filters."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -122,9 +124,20 @@ def look_sideways(attention: nn.Module, size: int) -> None:
             attention.q_proj.weight[at + 8 : at + 10, 8 + 2 * k : 10 + 2 * k] = near * torch.eye(2)
 
 
+_lengths: list[int] | None = None
+
+
+@contextmanager
+def end_to_end(lengths: list[int]) -> Iterator[None]:
+    """What models are given in here are sequences of these lengths, one behind the other, and none attends to another: nothing is padded."""
+    global _lengths
+    before, _lengths = _lengths, lengths
+    yield
+    _lengths = before
+
+
 def mixed_attention(module, query, key, value, attention_mask, scaling, **_):
-    """On a CPU in f32 where its gradient is wanted, which is the fast type for that there, while the rest computes in bf16. Never masked:
-    what is causal pads on the right."""
+    """On a CPU in f32 where its gradient is wanted, which is the fast type for that there, while the rest computes in bf16. Never masked."""
     kind, groups = query.dtype, query.shape[1] // key.shape[1]
     if getattr(module, "keeps", False):  # the first head of each group, for a loss on where it looks
         module.kept = query[:, ::groups], key
@@ -132,8 +145,9 @@ def mixed_attention(module, query, key, value, attention_mask, scaling, **_):
     if query.device.type == "cpu" and torch.is_grad_enabled():
         query, key, value = query.float(), key.float(), value.float()
     causal = module.is_causal and query.shape[2] > 1
+    each = zip(*(part.split(_lengths or part.shape[2], 2) for part in (query, key, value)))
     with torch.autocast(query.device.type, enabled=False):
-        output = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=scaling)
+        output = torch.cat([nn.functional.scaled_dot_product_attention(*one, is_causal=causal, scale=scaling) for one in each], 2)
     return output.transpose(1, 2).contiguous().to(kind), None
 
 
@@ -208,17 +222,20 @@ class Pixels(nn.Module):
         self.register_buffer("shift", shift, persistent=False)
         self.register_buffer("steps", torch.tensor((0, 1, SIDE, SIDE + 1)), persistent=False)  # from a cell's first patch
 
-    def forward(self, tower: nn.Module, patches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-        """[B, K*4, 588] u8 and [B or 1, K] -> [B, K*4, C], the patches in cell-major order."""
+    def forward(self, tower: nn.Module, patches: torch.Tensor, cells: torch.Tensor, tiles: list[int]) -> torch.Tensor:
+        """[N, 4, 588] u8 and [N], the cells of all tiles of which each has so many -> [N, 4, C]."""
         embeddings, positions = tower.embeddings, tower.embeddings.position_embeddings[0]
         projection = embeddings.patch_embeddings.projection
         x = nn.functional.linear(patches * self.scale + self.shift, projection.weight.flatten(1), projection.bias)
         corner = cells // CELLS * 2 * SIDE + cells % CELLS * 2  # the cell's first patch, row-major
-        x = x + positions[1:][(corner[..., None] + self.steps).flatten(1)]
-        x = torch.cat([(embeddings.cls_token[0] + positions[:1]).expand(len(x), 1, -1), x], 1)
-        for layer in tower.encoder.layer:
-            x = layer(x)
-        return x[:, 1:]
+        x = x + positions[1:][corner[:, None] + self.steps]
+        first = embeddings.cls_token[0] + positions[:1]
+        x = torch.cat([part for tile in x.split(tiles) for part in (first, tile.flatten(0, 1))])[None]
+        lengths = [1 + 4 * count for count in tiles]
+        with end_to_end(lengths):
+            for layer in tower.encoder.layer:
+                x = layer(x)
+        return torch.cat([tile[1:] for tile in x[0].split(lengths)]).unflatten(0, (-1, 4))
 
 
 class Trainee(nn.Module):
@@ -235,7 +252,10 @@ class Trainee(nn.Module):
 
     def encode(self, patches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
         """[B, K*4, 588] u8 and [B, K] -> [B, K*4, C], the patches in cell-major order."""
-        return self.pixels(self.model.model.vision_tower, patches, cells)
+        cells = cells.expand(len(patches), -1)
+        patches = patches.unflatten(1, (-1, 4)).flatten(0, 1)
+        features = self.pixels(self.model.model.vision_tower, patches, cells.flatten(), [cells.shape[1]] * len(cells))
+        return features.flatten(0, 1).unflatten(0, (len(cells), -1))
 
     def project(self, features: torch.Tensor) -> torch.Tensor:
         """[B, K*4, C] -> [B, K, D]"""

@@ -10,9 +10,9 @@ from torch.nn.functional import cross_entropy
 from transformers import InternVLConfig, InternVLForConditionalGeneration
 
 from .documents.characters import CLASS
-from .documents.examples import CHARACTER_SLOTS, STEP, TOKEN_SLOTS, Example
+from .documents.examples import CHARACTER_SLOTS, TOKEN_SLOTS, Example
 from .documents.vocabulary import IGNORE, Vocabulary
-from .model import Pixels, localise
+from .model import Pixels, end_to_end, localise
 from .tiles import PATCH, TILE
 
 
@@ -48,55 +48,37 @@ def config(size: Size, vocabulary: Vocabulary) -> InternVLConfig:
 
 
 @dataclass
-class Tiles:
-    """n tiles of which K cells each are seen."""
-
-    cells: torch.Tensor  # [n, K]
-    patches: torch.Tensor  # [n, K*4, 588] u8
-    characters: torch.Tensor  # [n, K*4, CHARACTER_SLOTS]
-    tokens: torch.Tensor  # [n, K, TOKEN_SLOTS]
-
-
-@dataclass
 class Batch:
-    """The tiles of B pages, those with as many cells together, and conversations of at most L tokens."""
+    """N cells of all pages' tiles and the T tokens of all conversations about them, one behind the other."""
 
-    tiles: list[Tiles]
-    order: torch.Tensor  # [all cells] for every cell of the conversations, in order, its place among the cells of `tiles`
-    ids: torch.Tensor  # [B, L] padded on the right
-    positions: torch.Tensor  # [B, L]
-    target: torch.Tensor  # [B, L]
-    sources: torch.Tensor  # [B, L, SOURCES]
+    tiles: list[int]  # cells of each
+    cells: torch.Tensor  # [N] index in its tile
+    patches: torch.Tensor  # [N, 4, 588] u8
+    characters: torch.Tensor  # [N, 4, CHARACTER_SLOTS]
+    tokens: torch.Tensor  # [N, TOKEN_SLOTS]
+    conversations: list[int]  # tokens of each
+    ids: torch.Tensor  # [T]
+    positions: torch.Tensor  # [T]
+    target: torch.Tensor  # [T]
+    sources: torch.Tensor  # [T, SOURCES] places in its conversation
 
     def to(self, device: torch.device) -> "Batch":
         """On the device."""
-        tiles = [Tiles(*(part.to(device, non_blocking=True) for part in vars(t).values())) for t in self.tiles]
-        return Batch(tiles, *(part.to(device, non_blocking=True) for part in (self.order, self.ids, self.positions, self.target, self.sources)))
+        parts = vars(self).items()
+        return Batch(**{name: part.to(device, non_blocking=True) if isinstance(part, torch.Tensor) else part for name, part in parts})
 
 
-def collate(examples: list[Example], pad: int) -> Batch:
+def collate(examples: list[Example]) -> Batch:
     """Examples as one batch."""
-    numbered = list(enumerate(tile for e in examples for tile in e.tiles))
-    counts = sorted({len(tile.cells) for _, tile in numbered})
-    groups = [[(i, tile) for i, tile in numbered if len(tile.cells) == count] for count in counts]
+    tiles = [tile for e in examples for tile in e.tiles]
 
-    def stacked(group: list, name: str) -> torch.Tensor:
-        return torch.from_numpy(np.stack([getattr(tile, name) for _, tile in group]))
+    def joined(parts: list, *names: str) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(np.concatenate([getattr(part, name) for part in parts])) for name in names}
 
-    tiles = [
-        Tiles(stacked(g, "cells"), stacked(g, "patches").flatten(1, 2), stacked(g, "characters").flatten(1, 2), stacked(g, "tokens"))
-        for g in groups
-    ]  # fmt: skip
-    owner = np.concatenate([np.repeat([i for i, _ in group], count) for group, count in zip(groups, counts)])
-    longest = -(-max(len(e.ids) for e in examples) // STEP) * STEP  # products of ragged sizes take far longer
-
-    def padded(name: str, fill: int) -> torch.Tensor:
-        values = [getattr(e, name) for e in examples]
-        rows = [np.pad(v, ((0, longest - len(v)),) + ((0, 0),) * (v.ndim - 1), constant_values=fill) for v in values]
-        return torch.from_numpy(np.stack(rows))
-
-    order = torch.from_numpy(np.argsort(owner, kind="stable"))
-    return Batch(tiles, order, padded("ids", pad), padded("positions", 0), padded("target", IGNORE), padded("sources", -1))
+    return Batch(
+        tiles=[len(tile.cells) for tile in tiles], conversations=[len(e.ids) for e in examples],
+        **joined(tiles, "cells", "patches", "characters", "tokens"), **joined(examples, "ids", "positions", "target", "sources"),
+    )  # fmt: skip
 
 
 class Slots(nn.Module):
@@ -167,55 +149,47 @@ class Reader(nn.Module):
         self.context = vocabulary.id["<IMG_CONTEXT>"]
         self.pixels = Pixels()
 
-    def encode(self, tiles: Tiles) -> torch.Tensor:
-        """[n, K*4, C]"""
-        return self.pixels(self.model.model.vision_tower, tiles.patches, tiles.cells)
-
-    def project(self, features: torch.Tensor) -> torch.Tensor:
-        """[n, K*4, C] -> [n, K, D]"""
-        return self.model.model.multi_modal_projector(features.unflatten(1, (-1, 4)).flatten(2))
-
     def forward(self, batch: Batch, see: bool = True, converse: bool = True) -> Output:
         """The losses of the encoder where it learns to `see`, else it stays as it is; those of the conversations where asked."""
         with torch.set_grad_enabled(see and self.training):
-            features = [self.encode(tiles) for tiles in batch.tiles]
-        image = torch.cat([self.project(part).flatten(0, 1) for part in features])
-        tokens, spelled = self.tokens(image, torch.cat([tiles.tokens.flatten(0, 1) for tiles in batch.tiles]))
+            features = self.pixels(self.model.model.vision_tower, batch.patches, batch.cells, batch.tiles)
+        image = self.model.model.multi_modal_projector(features.flatten(1))
+        tokens, spelled = self.tokens(image, batch.tokens)
         loss, spotted = torch.zeros_like(tokens), torch.zeros_like(spelled)
         if see:
-            features = torch.cat([part.flatten(0, 1) for part in features])
-            loss, spotted = self.characters(features, torch.cat([tiles.characters.flatten(0, 1) for tiles in batch.tiles]))
+            loss, spotted = self.characters(features, batch.characters)
         loss = loss + tokens
         if not converse:
             nothing = torch.zeros_like(spelled)
             return Output(loss, torch.zeros_like(loss), torch.cat([spotted, spelled, nothing, nothing]))
         inputs = self.model.get_input_embeddings()(batch.ids)
-        inputs = inputs.masked_scatter((batch.ids == self.context)[..., None], image[batch.order].to(inputs.dtype))
-        # Padding is on the right, where causal attention never looks.
+        inputs = inputs.masked_scatter((batch.ids == self.context)[:, None], image.to(inputs.dtype))
         language = self.model.model.language_model
-        hidden = language(inputs_embeds=inputs, position_ids=batch.positions, use_cache=False).last_hidden_state
+        with end_to_end(batch.conversations):
+            hidden = language(inputs_embeds=inputs[None], position_ids=batch.positions[None], use_cache=False).last_hidden_state[0]
         asked = batch.target != IGNORE
         logits = self.model.lm_head(hidden[asked]).float()
         answer = cross_entropy(logits, batch.target[asked])
         right = (logits.argmax(-1) == batch.target[asked]).sum()
-        looks, found = self.look(batch.sources)
+        looks, found = self.look(batch)
         counts = torch.cat([spotted, spelled, torch.stack([right, asked.sum()]), found])
         return Output(answer + 0.3 * loss + 0.3 * looks, answer, counts)
 
-    def look(self, sources: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """sources [B, L, SOURCES] -> loss, (looks that fell there, looks): of the layers that are `LOOKING`, the first head of each
-        group must attend to the cells in which the next token stands."""
-        rows, places = (sources >= 0).any(-1).nonzero(as_tuple=True), sources.clamp(min=0)
-        losses, found = [], torch.zeros(2, device=sources.device)
-        if len(rows[0]) == 0:
-            return sources.new_zeros((), dtype=torch.float), found
-        there, places = (sources >= 0)[rows][:, None], places[rows][:, None]  # [n, 1, SOURCES]
-        later = torch.ones(sources.shape[1], sources.shape[1], dtype=torch.bool, device=sources.device).triu(1)
+    def look(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, and (looks that fell there, looks): of the layers that are `LOOKING`, the first head of each group must attend
+        to the cells in which the next token stands."""
+        losses, found = [], torch.zeros(2, device=batch.sources.device)
+        sources = batch.sources.split(batch.conversations)
         for module in self.looking:
-            query, key = (part.float() for part in module.kept)  # [B, G, L, D]
-            scores = (query @ key.mT * module.scaling).masked_fill(later, -math.inf)
-            scores = scores.transpose(1, 2)[rows]  # [n, G, L]
-            at = scores.gather(2, places.expand(-1, scores.shape[1], -1)).masked_fill(~there, -math.inf)
-            losses.append((scores.logsumexp(-1) - at.logsumexp(-1)).mean())
-            found += torch.stack([(at.amax(-1) == scores.amax(-1)).sum(), torch.tensor(at[..., 0].numel(), device=at.device)])
-        return torch.stack(losses).mean(), found
+            each = zip(sources, *(part[0].float().split(batch.conversations, 1) for part in module.kept))
+            for places, query, key in each:
+                there = places >= 0  # [L, SOURCES]
+                rows = there.any(-1).nonzero()[:, 0]
+                if len(rows) == 0:
+                    continue
+                later = torch.arange(len(places), device=rows.device) > rows[:, None]
+                scores = (query[:, rows] @ key.mT * module.scaling).masked_fill(later, -math.inf)  # [G, n, L]
+                at = scores.gather(2, places[rows].clamp(min=0).expand(len(scores), -1, -1)).masked_fill(~there[rows], -math.inf)
+                losses.append((scores.logsumexp(-1) - at.logsumexp(-1)).flatten())
+                found += torch.stack([(at.amax(-1) == scores.amax(-1)).sum(), torch.tensor(losses[-1].numel(), device=rows.device)])
+        return torch.cat(losses).mean() if losses else found.sum(), found

@@ -13,7 +13,7 @@ import math
 import os
 import tempfile
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -25,7 +25,7 @@ from .documents import held_out
 from .documents.examples import conversation, example
 from .documents.stream import Knobs, Stream
 from .documents.vocabulary import Vocabulary
-from .optimiser import Optimiser
+from .optimiser import Optimiser, Team
 from .reader import SIZES, Batch, Reader, collate
 
 HERE = Path(__file__).parent.parent
@@ -78,35 +78,8 @@ def unseen(vocabulary: Vocabulary, chinese: float, most_tiles: int, longest: int
         random = Random(f"unseen {number}")
         page = held_out.page(random, "generator", "zh" if number < chinese * count else "en")
         one = example(page, conversation(random, page, longest, vocabulary), vocabulary, most_tiles, random, 0.05)
-        batches.append(collate([one], vocabulary.none))
+        batches.append(collate([one]))
     return batches
-
-
-@dataclass
-class Team:
-    """Processes that train one model, each on batches of its own. They begin with the same weights and take the same steps."""
-
-    rank: int
-    size: int
-
-    def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """Over all processes."""
-        if self.size > 1:
-            distributed.all_reduce(values)
-        return values
-
-    def mean_gradients(self, reader: Reader) -> None:
-        """Of all processes. A parameter that no process has a gradient for keeps none."""
-        if self.size == 1:
-            return
-        parameters = list(reader.parameters())
-        present = self.sum(torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device))
-        some = [p for p, count in zip(parameters, present.tolist()) if count]
-        for p in some:
-            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-        together = self.sum(torch.cat([p.grad.flatten() for p in some])) / self.size
-        for p, mean in zip(some, together.split([p.numel() for p in some])):
-            p.grad.copy_(mean.view_as(p))
 
 
 @torch.no_grad()
@@ -169,7 +142,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     reader.to(device)
     average = copy.deepcopy(reader).eval()
     kind = fast_type(device)
-    optimiser = Optimiser(reader, options.muon, options.adam, kind)
+    optimiser = Optimiser(reader, options.muon, options.adam, kind, team)
     shared = torch.tensor(astuple(Knobs())).share_memory_()
     torch.manual_seed(team.rank)
     stream = Stream(f"{step} {team.rank}", options.cells, options.longest, options.chinese, shared)
@@ -198,7 +171,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
         shared.copy_(torch.tensor(astuple(knobs(name, part, options.most_tiles))))
         rate = learning_rate(name, part, step - first)
         waiting = time.monotonic()
-        batch = collate(next(batches), vocabulary.none).to(device)
+        batch = collate(next(batches)).to(device)
         waited += time.monotonic() - waiting
         converse = name != "see" and bool((batch.target >= 0).any())
         with torch.autocast(device.type, torch.bfloat16, enabled=kind == torch.bfloat16):
@@ -212,7 +185,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
             torch._foreach_lerp_(list(average.parameters()), list(reader.parameters()), 1 - keep)
             counts += output.counts
         step += 1
-        cells += len(batch.order)
+        cells += len(batch.cells)
         losses.append(output.loss.detach())
         if converse:
             answers.append(output.answer.detach())

@@ -23,7 +23,7 @@ TOKEN_SLOTS = 9  # of a cell: the token before, then those that begin in it
 SMALLEST = 6.0  # pixels in the tile: lines lower than this teach nothing there
 LEGIBLE = 10.0  # pixels in the tile: what questions are asked about
 LONG_LAST = 0.8  # share of conversations whose longest answers come last
-STEP = 32  # the number of cells kept of a tile is a multiple of this
+BLANK = 8  # cells away from the text that are kept of a tile, and one more for so many near it
 
 
 @dataclass
@@ -72,13 +72,11 @@ def located(turns: list[Turn], labels: "list[Labels]") -> list[tuple[str, str, l
 
 
 def _tile(pixels: np.ndarray, labels: "Labels", random: Random, whole: bool) -> Tile:
-    """The cells at and around the text, and random others that fill the number up."""
-    near = np.flatnonzero(labels.near)
-    rest = np.flatnonzero(~labels.near)
-    count = CELLS * CELLS if whole else max(STEP, -(-len(near) // STEP) * STEP)
-    chosen = [rest[i] for i in random.sample(range(len(rest)), count - len(near))]
-    cells = np.sort(np.concatenate([near, np.array(chosen, int)]))
-    return labels.tile(pixels, cells)
+    """The cells at and around the text, and random others."""
+    near, rest = np.flatnonzero(labels.near), np.flatnonzero(~labels.near)
+    blank = len(rest) if whole else min(len(rest), BLANK + len(near) // BLANK)
+    chosen = random.sample(rest.tolist(), blank)
+    return labels.tile(pixels, np.sort(np.concatenate([near, np.array(chosen, int)])))
 
 
 def token_ids(text: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
