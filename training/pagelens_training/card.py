@@ -57,5 +57,8 @@ def text(sets: dict[str, list[Answer]], parameters: int, seconds: float) -> str:
         parts += [table(f"({name}) fields by text height, right", rows(fields, height)), ""]
         if pages:
             parts += [table(f"({name}) pages by text height, character error rate", rows(pages, height)), ""]
-        parts.append(f"All fields of ({name}): {share(fields):.1%} right" + (f"; all pages: {rate(pages):.1%} of characters wrong.\n" if pages else ".\n"))
+        parts.append(
+            f"All fields of ({name}): {share(fields):.1%} right"
+            + (f"; all pages: {rate(pages):.1%} of characters wrong.\n" if pages else ".\n")
+        )
     return "\n".join(parts) + TAIL.format(fonts=", ".join(families))

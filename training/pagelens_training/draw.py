@@ -6,9 +6,11 @@ with little and widens it as the model learns; pictures for evaluation have all 
 
 import functools
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -18,6 +20,7 @@ from .fonts import ALPHABET, LETTERS, Face, faces
 LONGEST = 8
 WORDS = Path("/usr/share/dict/words")
 QUESTION = "What does it say?"
+Made = TypeVar("Made")
 QUESTIONS = (QUESTION, "Read the text.", "What is written here?", "图里写的是什么？", "读出文字。")
 
 
@@ -123,6 +126,16 @@ def finish(random: Random, image: Image.Image, hard: float) -> Image.Image:
 def log_uniform(random: Random, low: float, high: float) -> float:
     """A size: doubling is as likely anywhere."""
     return math.exp(random.uniform(math.log(low), math.log(high)))
+
+
+def reused(random: Random, make: Callable[[], Made], pool: int, uses: int) -> Iterator[Made]:
+    """What `make` draws, each some `uses` times, out of the last so many: drawing costs as much as learning, and from a large pool it
+    is forgotten before it comes again. The pool grows while it is used, from an eighth on."""
+    made: list[Made] = []
+    while True:
+        if len(made) < pool // 8 or random.random() < 1 / uses:
+            made = made[1 - pool :] + [make()]
+        yield random.choice(made)
 
 
 def one_word(random: Random, hard: float = 1.0, smallest: int = 40) -> Picture:

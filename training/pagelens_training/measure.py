@@ -94,7 +94,9 @@ def main() -> None:
         folder = options.work / name
         if not (folder / "questions.jsonl").exists():
             module = "pagelens_training.documents.held_out"
-            subprocess.run([sys.executable, "-m", module, "--renderer", renderer, "--count", str(options.count), "--out", folder], check=True)
+            subprocess.run(
+                [sys.executable, "-m", module, "--renderer", renderer, "--count", str(options.count), "--out", folder], check=True
+            )
     options.out.mkdir(parents=True, exist_ok=True)
     text, shipped = ["# Held-out documents", ""], {}
     for name in SETS:

@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from ..draw import WORDS, log_uniform
+from ..draw import WORDS, log_uniform, reused
 from ..tiles import CELLS, PATCH, TILE
 from . import kinds
 from .document import Document, Line, Page
@@ -21,11 +21,11 @@ from .tasks import Task, locate, read_place, transcribe
 from .vocabulary import Vocabulary
 
 CELL = 2 * PATCH
-POOL, USES = 1500, 3  # so many that a band is forgotten before it comes again
+POOL, USES = 1500, 3  # of bands
 ASKED: dict[Task, float] = {transcribe: 4, read_place: 1, locate: 1}
 ROWS = (2, 3, 4, 4, 6)  # heights in cells
 SIZES = (11, 46)  # of type, in pixels of the tile
-PATTERNS = ("#", "##", "###", "####", "#,###.##", "##.##", "###.##", "####-##-##", "##/##/####", "##:##", "+## ### ### ####", "@#####", "@@-####", "##%", "#@#@#@#@")
+PATTERNS = "#|##|###|####|#,###.##|##.##|###.##|####-##-##|##/##/####|##:##|+## ### ### ####|@#####|@@-####|##%|#@#@#@#@".split("|")
 
 
 class Texts:
@@ -42,7 +42,9 @@ class Texts:
         if kind < 0.12:
             return "".join(self._sign(sign) for sign in random.choice(PATTERNS))
         if kind < 0.35 and lang == "en":
-            return " ".join(random.choice((str, str, str.capitalize, str.upper))(random.choice(_words())) for _ in range(random.randint(1, 5)))
+            return " ".join(
+                random.choice((str, str, str.capitalize, str.upper))(random.choice(_words())) for _ in range(random.randint(1, 5))
+            )
         if len(known) < 20:
             known += [text for text in kinds.build(random, lang=lang).texts() if text.strip()]
         text = known.pop(random.randrange(len(known))).replace("\n", " ")
@@ -104,18 +106,21 @@ def placed(page: Page, random: Random) -> tuple[Page, np.ndarray]:
     tile = Image.new("RGB", (TILE, TILE))
     tile.paste(page.image.resize((TILE, rows * CELL), Image.Resampling.BICUBIC), (0, row * CELL))
     sx, sy = TILE / page.image.width, rows * CELL / page.image.height
-    moved = [[Line(line.text, [(a * sx, b * sy + row * CELL, c * sx, d * sy + row * CELL) for a, b, c, d in line.boxes])] for (line,) in page.rows]
+    moved = [
+        [Line(line.text, [(a * sx, b * sy + row * CELL, c * sx, d * sy + row * CELL) for a, b, c, d in line.boxes])]
+        for (line,) in page.rows
+    ]
     return Page(tile, page.document, moved), np.arange(row * CELLS, (row + rows) * CELLS)
 
 
-def bands(random: Random, chinese: float, vocabulary: Vocabulary, strength: Callable[[], float], longest: Callable[[], int]) -> Iterator[Example]:
+def bands(
+    random: Random, chinese: float, vocabulary: Vocabulary, strength: Callable[[], float], longest: Callable[[], int]
+) -> Iterator[Example]:
     """Bands as tiles of which only their cells are seen, with conversations of so many tokens; each is used several times,
     looking and lying differently."""
-    texts, pool = Texts(random), []
-    while True:
-        if len(pool) < POOL or random.random() < 1 / USES:
-            pool = pool[1 - POOL :] + [band(random, texts, chinese)]
-        page, cells = placed(seen(random.choice(pool), random, strength()), random)
+    texts = Texts(random)
+    for drawn in reused(random, lambda: band(random, texts, chinese), POOL, USES):
+        page, cells = placed(seen(drawn, random, strength()), random)
         labels = Labels(page, [token_ids(line.text, vocabulary) for (line,) in page.rows], vocabulary.none, 0, 0, 1, 1)
         turns = conversation(random, page, longest(), vocabulary, ASKED) if longest() and page.rows else []
         yield Example([labels.tile(np.asarray(page.image), cells)], *vocabulary.conversation(1, cells, located(turns, [labels])))

@@ -44,7 +44,17 @@ def main() -> None:
             page = draw(browser, kind, lang, number)
             page.image.save(folder / f"{name}.png", optimize=True)
             question = tasks.ask(Random(name), key, lang)
-            entries.append({"id": name, "image": f"{name}.png", "question": question, "answers": [page.document.facts[key]], "metric": "exact", "lang": lang, "kind": "sample"})
+            entries.append(
+                {
+                    "id": name,
+                    "image": f"{name}.png",
+                    "question": question,
+                    "answers": [page.document.facts[key]],
+                    "metric": "exact",
+                    "lang": lang,
+                    "kind": "sample",
+                }
+            )
     (folder / "samples.jsonl").write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries))
 
 

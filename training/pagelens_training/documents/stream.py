@@ -7,6 +7,7 @@ from random import Random
 
 import torch
 
+from ..draw import reused
 from . import kinds, pillow
 from .bands import bands
 from .document import Page
@@ -17,7 +18,7 @@ from .tasks import Turn
 from .vocabulary import Vocabulary
 
 HTML_SHARE = 0.25
-POOL, USES = 256, 4  # so many that a page is forgotten before it comes again
+POOL, USES = 256, 4  # of pages
 BAND_LONGEST = 120  # tokens of a conversation about a band
 MOST_TILES = 0.7  # share of pages cut into as many tiles as are allowed, as in use
 
@@ -33,19 +34,15 @@ class Knobs:
     bands: float = 0  # share of cells that are bands of unrelated text
 
 
-def pages(random: Random, chinese: float, browser: Browser) -> Iterator[Page]:
-    """Pages of both renderers, each given `USES` times."""
-    pool: list[Page] = []
+def page(random: Random, chinese: float, browser: Browser) -> Page:
+    """Of either renderer."""
     while True:
-        if len(pool) < POOL or random.random() < 1 / USES:
-            document = kinds.build(random, lang="zh" if random.random() < chinese else "en")
-            try:
-                html = random.random() < HTML_SHARE
-                page = browser.render(document, random) if html else pillow.render(document, random)
-            except ValueError:  # too long for a page in the style that was drawn
-                continue
-            pool = pool[1 - POOL :] + [page]
-        yield random.choice(pool)
+        document = kinds.build(random, lang="zh" if random.random() < chinese else "en")
+        html = random.random() < HTML_SHARE
+        try:
+            return browser.render(document, random) if html else pillow.render(document, random)
+        except ValueError:  # too long for a page in the style that was drawn
+            continue
 
 
 class Stream(torch.utils.data.IterableDataset):
@@ -83,12 +80,12 @@ class Stream(torch.utils.data.IterableDataset):
 
 def documents(random: Random, stream: Stream, vocabulary: Vocabulary, browser: Browser) -> Iterator[Example]:
     """Pages as tiles, most of them in as many as are allowed, with conversations if wanted."""
-    for page in pages(random, stream.chinese, browser):
+    for drawn in reused(random, lambda: page(random, stream.chinese, browser), POOL, USES):
         knobs = stream.knobs()
-        legible = legible_tiles(page, int(knobs.tiles))
+        legible = legible_tiles(drawn, int(knobs.tiles))
         if not legible:
             continue
-        page = photograph(page, random, knobs.strength)
-        turns: list[Turn] = conversation(random, page, stream.longest, vocabulary) if knobs.converse else []
+        shown = photograph(drawn, random, knobs.strength)
+        turns: list[Turn] = conversation(random, shown, stream.longest, vocabulary) if knobs.converse else []
         most = legible[-1] if random.random() < MOST_TILES else random.choice(legible)
-        yield example(page, turns, vocabulary, most, random, knobs.whole)
+        yield example(shown, turns, vocabulary, most, random, knobs.whole)

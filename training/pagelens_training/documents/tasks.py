@@ -125,7 +125,9 @@ def transcribe(random: Random, page: Page, lang: str) -> Turn | None:
         return Turn(random.choice(question[lang]), text, "transcribe", "cer", lang, placed(text, boxes))
     count = random.randint(1, 6)
     first = "\n".join(text.split("\n")[:count])
-    return Turn({"en": f"Read the first {count} lines.", "zh": f"读出前{count}行。"}[lang], first, "transcribe", "cer", lang, placed(first, boxes))
+    return Turn(
+        {"en": f"Read the first {count} lines.", "zh": f"读出前{count}行。"}[lang], first, "transcribe", "cer", lang, placed(first, boxes)
+    )
 
 
 def locate(random: Random, page: Page, lang: str) -> Turn | None:
