@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--renderer", choices=("generator", "pdf"), required=True)
     parser.add_argument("--count", type=int, default=200, help="documents")
     parser.add_argument("--questions", type=int, default=4, help="about each")
+    parser.add_argument("--lang", choices=("en", "zh"), help="of the documents; both if none is named")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--max-tiles", type=int, default=6, help="for the tag that says how many there are")
     parser.add_argument("--out", type=Path, required=True)
@@ -54,7 +55,7 @@ def main() -> None:
     with (options.out / "questions.jsonl").open("w") as file:
         for number in range(options.count):
             random = Random(f"held out {options.renderer} {options.seed} {number}")
-            shown = page(random, options.renderer)
+            shown = page(random, options.renderer, options.lang)
             name = f"{number:04}.webp"
             shown.image.save(options.out / name, quality=90)
             columns, rows = tiles.grid(*shown.image.size, 1, options.max_tiles)
@@ -63,6 +64,7 @@ def main() -> None:
                 tags["text_px"] = round(median(line.box()[3] - line.box()[1] for row in shown.rows for line in row))
             for k, turn in enumerate(questions(random, shown, options.questions)):
                 entry = asdict(turn)
+                del entry["places"]
                 entry["answers"] = [entry.pop("answer")]
                 entry["not_stated"] = turn.kind == "missing"
                 file.write(json.dumps({"id": f"{number:04}-{k}", "image": name} | entry | tags, ensure_ascii=False) + "\n")
