@@ -4,6 +4,10 @@ One checkpoint folder (either layout), one picture, one prompt; the trace is run
 
     python tests/golden/compare.py --model DIR --image FILE --prompt TEXT [--system TEXT] [--max-tiles N] [--max-tokens N]
 
+The first question about each of the first N pictures of a file for `pagelens eval`:
+
+    python tests/golden/compare.py --model DIR --questions FILE.jsonl [--count N] [--max-tokens N]
+
 Random tiny checkpoints, one of every variant of make.py with sizes, pictures and prompts drawn from the seed:
 
     python tests/golden/compare.py --random SEED [--only NAME] [--keep DIR]
@@ -12,6 +16,7 @@ Exits with 1 when a stage disagrees.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -93,6 +98,17 @@ def one(arguments, model, image, prompt, system, max_tiles, title):
     return compare(title, stages, margins, actual, arguments.weights)
 
 
+def asked(arguments):
+    """Of a file of questions, one about each picture."""
+    entries = [json.loads(line) for line in arguments.questions.read_text().splitlines()]
+    first = {entry["image"]: entry for entry in reversed(entries)}
+    fine = True
+    for image in sorted(first)[: arguments.count]:
+        path, question = arguments.questions.parent / image, first[image]["question"]
+        fine &= one(arguments, arguments.model, path, question, None, arguments.max_tiles, first[image]["id"])
+    return fine
+
+
 # --- random checkpoints
 
 
@@ -149,6 +165,8 @@ def main():
     parser.add_argument("--model", type=Path)
     parser.add_argument("--image", type=Path)
     parser.add_argument("--prompt")
+    parser.add_argument("--questions", type=Path)
+    parser.add_argument("--count", type=int, default=20, help="pictures of --questions")
     parser.add_argument("--system")
     parser.add_argument("--max-tiles", type=int)
     parser.add_argument("--max-tokens", type=int, default=12)
@@ -164,10 +182,12 @@ def main():
     if arguments.random is not None:
         with tempfile.TemporaryDirectory() as folder:
             fine = random(arguments, Path(arguments.keep or folder))
+    elif arguments.model and arguments.questions:
+        fine = asked(arguments)
     elif arguments.model and arguments.image and arguments.prompt is not None:
         fine = one(arguments, arguments.model, arguments.image, arguments.prompt, arguments.system, arguments.max_tiles, arguments.model.name)
     else:
-        parser.error("either --random, or --model, --image and --prompt")
+        parser.error("either --random, or --model and --questions, or --model, --image and --prompt")
     sys.exit(0 if fine else 1)
 
 

@@ -129,15 +129,17 @@ _lengths: list[int] | None = None
 
 @contextmanager
 def end_to_end(lengths: list[int]) -> Iterator[None]:
-    """What models are given in here are sequences of these lengths, one behind the other, and none attends to another: nothing is padded."""
+    """What models are given in here are sequences of these lengths, one behind the other; none attends to another."""
     global _lengths
     before, _lengths = _lengths, lengths
-    yield
-    _lengths = before
+    try:
+        yield
+    finally:
+        _lengths = before
 
 
 def mixed_attention(module, query, key, value, attention_mask, scaling, **_):
-    """On a CPU in f32 where its gradient is wanted, which is the fast type for that there, while the rest computes in bf16. Never masked."""
+    """On a CPU in f32 where its gradient is wanted, the fast type for that there, while the rest computes in bf16. Never masked."""
     kind, groups = query.dtype, query.shape[1] // key.shape[1]
     if getattr(module, "keeps", False):  # the first head of each group, for a loss on where it looks
         module.kept = query[:, ::groups], key

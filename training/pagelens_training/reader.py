@@ -26,7 +26,7 @@ class Size:
     text_layers: int
 
 
-SIZES = {"small": Size(192, 6, 256, 4), "base": Size(320, 8, 320, 6)}
+SIZES = {"small": Size(192, 6, 256, 5), "base": Size(320, 8, 320, 6)}
 
 
 def config(size: Size, vocabulary: Vocabulary) -> InternVLConfig:
@@ -81,10 +81,17 @@ def collate(examples: list[Example]) -> Batch:
     )  # fmt: skip
 
 
+def few(wanted: torch.Tensor, classes: int, others: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Classes to be told apart, the wanted ones and so many others drawn from all, and where among them each wanted one is."""
+    drawn = torch.randint(classes, (others,), device=wanted.device) if others < classes else torch.arange(classes, device=wanted.device)
+    known, place = torch.cat([wanted, drawn]).unique(return_inverse=True)
+    return known, place[: len(wanted)]
+
+
 class Slots(nn.Module):
     """Reads classes off features: heads that share one embedding of the classes; not exported."""
 
-    NEGATIVES = 256  # classes told apart from those of the batch, which are told apart from each other
+    NEGATIVES = 256  # classes that the batch need not have
 
     def __init__(self, width: int, slots: int, classes: nn.Embedding, none: int):
         super().__init__()
@@ -93,6 +100,14 @@ class Slots(nn.Module):
         self.classes = [classes]  # shared: not a part of this module
         self.slots, self.none = slots, none
 
+    def queries(self, features: torch.Tensor) -> torch.Tensor:
+        """[n, C] -> [n, slots, width of a class]"""
+        return self.heads(self.norm(features)).unflatten(-1, (self.slots, -1))
+
+    def named(self, features: torch.Tensor) -> torch.Tensor:
+        """[n, C] -> [n, slots], the likeliest class of each."""
+        return (self.queries(features) @ self.classes[0].weight.T).argmax(-1)
+
     def forward(self, features: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """features [n, C], target [n, slots] -> loss, (classes right, classes). What is there and its absence weigh the same."""
         table = self.classes[0].weight
@@ -100,10 +115,8 @@ class Slots(nn.Module):
         # Absence is far more common and easier to tell: a small sample of it is enough.
         none = target == self.none
         keep = none & (torch.rand(none.shape, device=none.device) < 0.25 * hit.sum() / none.sum().clamp(min=1))
-        queries = self.heads(self.norm(features)).unflatten(-1, (self.slots, -1))
-        everything = torch.arange(len(table), device=target.device)
-        others = torch.randint(len(table), (self.NEGATIVES,), device=target.device) if self.training else everything
-        known, place = torch.cat([target[hit], target[keep], others]).unique(return_inverse=True)
+        queries = self.queries(features)
+        known, place = few(torch.cat([target[hit], target[keep]]), len(table), self.NEGATIVES if self.training else len(table))
         classes = table[known]
         losses, right, first = [], torch.zeros((), device=target.device), 0
         for chosen in (hit, keep):
@@ -129,6 +142,7 @@ class Reader(nn.Module):
     """The model and its auxiliary heads."""
 
     CHARACTER_WIDTH = 96
+    NEGATIVES = 512  # tokens that the answers of a batch need not have
     LOOKING = (-2, -1)  # layers of the decoder of which some heads must look at what is to be said
 
     def __init__(self, size: Size, vocabulary: Vocabulary):
@@ -168,9 +182,11 @@ class Reader(nn.Module):
         with end_to_end(batch.conversations):
             hidden = language(inputs_embeds=inputs[None], position_ids=batch.positions[None], use_cache=False).last_hidden_state[0]
         asked = batch.target != IGNORE
-        logits = self.model.lm_head(hidden[asked]).float()
-        answer = cross_entropy(logits, batch.target[asked])
-        right = (logits.argmax(-1) == batch.target[asked]).sum()
+        table = self.model.lm_head.weight
+        known, place = few(batch.target[asked], len(table), self.NEGATIVES if self.training else len(table))
+        logits = (hidden[asked] @ table[known].T).float()
+        answer = cross_entropy(logits, place)
+        right = (logits.argmax(-1) == place).sum()
         looks, found = self.look(batch)
         counts = torch.cat([spotted, spelled, torch.stack([right, asked.sum()]), found])
         return Output(answer + 0.3 * loss + 0.3 * looks, answer, counts)

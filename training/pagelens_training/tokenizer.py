@@ -36,10 +36,10 @@ def build() -> Fast:
     return fast
 
 
-def byte_level(model: models.BPE) -> Fast:
-    """Splits as Qwen does, spells in bytes; no special tokens yet."""
+def byte_level(model: models.BPE, pattern: str = SPLIT) -> Fast:
+    """Splits as Qwen does, or by another pattern, and spells in bytes; no special tokens yet."""
     fast = Fast(model)
-    split = pre_tokenizers.Split(Regex(SPLIT), behavior="isolated", invert=False)
+    split = pre_tokenizers.Split(Regex(pattern), behavior="isolated", invert=False)
     fast.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     fast.decoder = decoders.ByteLevel()
     return fast

@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long, saved")
     parser.add_argument("--cells", type=int, default=1536, help="in a process's batch")
     parser.add_argument("--most-tiles", type=int, default=6, help="of a page, thumbnail not counted")
-    parser.add_argument("--longest", type=int, default=600, help="tokens of a conversation, pictures not counted")
+    parser.add_argument("--longest", type=int, default=1000, help="tokens of a conversation, pictures not counted")
     parser.add_argument("--chinese", type=float, default=0.5, help="share of pages")
     parser.add_argument("--processes", type=int, default=1, help="that train; on a CPU two of one thread do more than one of two")
     parser.add_argument("--workers", type=int, default=1, help="that make batches, of each process")

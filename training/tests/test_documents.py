@@ -12,7 +12,7 @@ from pagelens_training import fonts
 from pagelens_training.documents import effects, kinds, pillow, tasks
 from pagelens_training.documents.characters import CLASS
 from pagelens_training.documents.document import Document, Heading, Line, Page, Piece, Table
-from pagelens_training.documents.examples import example, legible_tiles
+from pagelens_training.documents.examples import TOKEN_SLOTS, example, legible_tiles
 from pagelens_training.documents.vocabulary import IGNORE, Vocabulary
 
 
@@ -113,8 +113,10 @@ def test_labels_lie_where_the_characters_are():
     assert over == [set(), {a, b, nine}, {a, nine}]  # in the thumbnail 中 covers no centre
     first = made.tiles[1].tokens[0]  # 28 x 28 pixels from (448, 0)
     ids = [vocabulary.encode(text)[0] for text in ("A", "中", "9")]
-    assert list(first[:4]) == [IGNORE, *ids[:2], vocabulary.none] and (first[4:] == IGNORE).all()
-    assert list(made.tiles[1].tokens[32][:3]) == [IGNORE, ids[2], vocabulary.none]
+    free, none = IGNORE, vocabulary.none
+    blank = [free, free, none, free, free, none, free, free]  # what is before; the left patch; the right one
+    assert first.tolist() == blank + [free, free, ids[0], none, free, ids[1], none, free]
+    assert made.tiles[1].tokens[32].tolist() == blank + [free, free, ids[2], none, free, none, free, free]
     assert sum(int(np.isin(tile.tokens, ids).sum()) for tile in made.tiles) == 6
     said = made.target[made.target != IGNORE]
     assert vocabulary.fast.decode(list(said), skip_special_tokens=False) == "A中9<|im_end|>"
@@ -208,3 +210,21 @@ def test_tiles_of_unequal_numbers_of_cells_find_their_places():
     weights = torch.tensor([(e.target != IGNORE).sum() for e in examples])
     expected = (torch.stack([o.answer for o in apart]) * weights).sum() / weights.sum()
     torch.testing.assert_close(together.answer, expected, atol=1e-4, rtol=0)
+
+
+def test_what_heads_name_is_counted_by_kind_and_height():
+    import torch
+
+    from pagelens_training import named
+    from pagelens_training.reader import SIZES, Reader
+
+    torch.manual_seed(0)
+    vocabulary = Vocabulary()
+    reader = Reader(SIZES["small"], vocabulary).eval()
+    reader.tokens.named = lambda image: torch.full((len(image), TOKEN_SLOTS), vocabulary.encode("e")[0])
+    counts = named.named(reader, vocabulary, Random(1), "en", 2)
+    right = {kind for _, kind, hit in counts if hit}
+    assert right == {"letter"} and {height for height, _, _ in counts} <= set(named.HEIGHTS)
+    share = sum(n for (_, _, hit), n in counts.items() if hit) / sum(counts.values())
+    assert 0.02 < share < 0.2, "about as many as there are of this letter"
+    assert [named.kind(text) for text in "7eé$中。"] == ["digit", "letter", "letter", "sign", "Chinese", "sign"]

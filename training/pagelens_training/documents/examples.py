@@ -19,7 +19,10 @@ from .tasks import WEIGHTS, Task, Turn, turn
 from .vocabulary import IGNORE, Vocabulary
 
 CHARACTER_SLOTS = 3  # of a patch: the character over its centre, then those centred in it
-TOKEN_SLOTS = 9  # of a cell: the token before, then those that begin in it
+BEFORE, IN_PATCH = 2, 3
+# Of a cell, for its upper and for its lower patches: the tokens before the first that begins there, then those that begin in the
+# left patch and those that begin in the right one.
+TOKEN_SLOTS = 2 * (BEFORE + 2 * IN_PATCH)
 SMALLEST = 6.0  # pixels in the tile: lines lower than this teach nothing there
 LEGIBLE = 10.0  # pixels in the tile: what questions are asked about
 LONG_LAST = 0.8  # share of conversations whose longest answers come last
@@ -49,16 +52,21 @@ class Example:
 
 def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: int, random: Random, whole: float) -> Example:
     """The page cut into at most `max_tiles` tiles and a thumbnail; a share `whole` of them is kept whole."""
-    pixels = tiles.tiles(page.image, 1, max_tiles)
-    columns, rows = tiles.grid(*page.image.size, 1, max_tiles)
-    views = [(c, r, columns, rows) for r in range(rows) for c in range(columns)]
-    if len(pixels) > 1:
-        views.append((0, 0, 1, 1))
     ids = [token_ids(line.text, vocabulary) for row in page.rows for line in row]
-    labels = [Labels(page, ids, vocabulary.none, *view) for view in views]
+    labels = labelled(page, ids, vocabulary.none, max_tiles)
+    pixels = tiles.tiles(page.image, 1, max_tiles)
     kept = [_tile(tile, one, random, random.random() < whole) for tile, one in zip(pixels, labels)]
     cells = np.concatenate([tile.cells + CELLS * CELLS * k for k, tile in enumerate(kept)])
     return Example(kept, *vocabulary.conversation(len(kept), cells, located(turns, labels)))
+
+
+def labelled(page: Page, ids: list[list[tuple[int, int]]], none: int, max_tiles: int) -> "list[Labels]":
+    """What stands where in each tile of the page, in the thumbnail last."""
+    columns, rows = tiles.grid(*page.image.size, 1, max_tiles)
+    views = [(column, row, columns, rows) for row in range(rows) for column in range(columns)]
+    if len(views) > 1:
+        views.append((0, 0, 1, 1))
+    return [Labels(page, ids, none, *view) for view in views]
 
 
 def located(turns: list[Turn], labels: "list[Labels]") -> list[tuple[str, str, list[tuple[int, ...]]]]:
@@ -103,26 +111,27 @@ class Labels:
     rows: int
     near: np.ndarray = field(init=False)  # [256] whether there is text in a cell or close to it
     characters: np.ndarray = field(init=False)  # [32, 32, CHARACTER_SLOTS]
-    tokens: np.ndarray = field(init=False)  # [16, 16, TOKEN_SLOTS]
+    tokens: np.ndarray = field(init=False)  # [16, 16, 2, TOKEN_SLOTS / 2]
 
     def __post_init__(self):
         self.near = np.zeros((CELLS, CELLS), bool)
         self.characters = np.full((SIDE, SIDE, CHARACTER_SLOTS), IGNORE)
         self.characters[..., :2] = 0
-        self.tokens = np.full((CELLS, CELLS, TOKEN_SLOTS), IGNORE)
-        self.tokens[..., 1] = self.none
+        self.tokens = np.full((CELLS, CELLS, 2, BEFORE + 2 * IN_PATCH), IGNORE)
+        self.tokens[..., BEFORE::IN_PATCH] = self.none
         patches: dict[tuple[int, int], list[tuple[float, int]]] = {}
-        cells: dict[tuple[int, int], list[tuple[float, float, int, int]]] = {}
+        halves: dict[tuple[int, int, int], list[tuple[float, float, int, list[int], int]]] = {}
         lines = (line for row in self.page.rows for line in row)
         for line, ids in zip(lines, self.ids):
             if line.text.strip():
-                self._line(line, ids, patches, cells)
+                self._line(line, ids, patches, halves)
         for place, centred in patches.items():
             _fill(self.characters[place][1:], [kind for _, kind in sorted(centred)], 0)
-        for place, begun in cells.items():
-            ordered = _line_by_line(begun)
-            self.tokens[place][0] = ordered[0][0]
-            _fill(self.tokens[place][1:], [token for _, token in ordered], self.none)
+        for place, begun in halves.items():
+            ordered, slots = _line_by_line(begun), self.tokens[place]
+            slots[:BEFORE] = ordered[0][1]
+            for side, room in enumerate(np.split(slots[BEFORE:], 2)):
+                _fill(room, [token for where, _, token in ordered if where == side], self.none)
         self.near = self.near.ravel()
 
     def tile(self, pixels: np.ndarray, cells: np.ndarray) -> Tile:
@@ -142,7 +151,7 @@ class Labels:
         legible = 0 <= x < TILE and 0 <= y < TILE and bottom - top >= SMALLEST
         return int(y / PATCH / 2) * CELLS + int(x / PATCH / 2) if legible else None
 
-    def _line(self, line: Line, ids: list[tuple[int, int]], patches: dict, cells: dict) -> None:
+    def _line(self, line: Line, ids: list[tuple[int, int]], patches: dict, halves: dict) -> None:
         boxes, ((_, top, _, bottom),) = self._in_tile(line.boxes), self._in_tile([line.box()])
         legible = bottom - top >= SMALLEST
         x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
@@ -162,12 +171,14 @@ class Labels:
             c0, r0, c1, r1 = covered[i]
             self.characters[r0:r1, c0:c1, 0] = kind
             patches.setdefault((int(y[i] / PATCH), int(x[i] / PATCH)), []).append((x[i], kind))
-        before = IGNORE  # what stands to the left of a line is anybody's guess
+        before = [IGNORE] * BEFORE  # what stands to the left of a line is anybody's guess
         for place, token in ids:
+            token = token if legible else IGNORE
             if inside[place]:
-                where = (int(y[place] / PATCH / 2), int(x[place] / PATCH / 2))
-                cells.setdefault(where, []).append((boxes[place, 3], x[place], before, token if legible else IGNORE))
-            before = token if legible else IGNORE
+                row, column = int(y[place] / PATCH), int(x[place] / PATCH)
+                found = (boxes[place, 3], x[place], column % 2, before, token)
+                halves.setdefault((row // 2, column // 2, row % 2), []).append(found)
+            before = [*before[1:], token]
 
 
 def _fill(slots: np.ndarray, kinds: list[int], end: int) -> None:
@@ -176,14 +187,14 @@ def _fill(slots: np.ndarray, kinds: list[int], end: int) -> None:
     slots[: len(kinds)] = kinds
 
 
-def _line_by_line(found: list[tuple[float, float, int, int]]) -> list[tuple[int, int]]:
-    """(bottom, x, before, token) in reading order: bottoms less than half a patch apart are one line."""
+def _line_by_line(found: list[tuple[float, float, int, list[int], int]]) -> list[tuple[int, list[int], int]]:
+    """(bottom, x, side, before, token) in reading order: bottoms less than half a patch apart are one line."""
     found = sorted(found)
     line, lines = 0, [0]
     for (above, *_), (below, *_) in pairwise(found):
         line += below - above > PATCH / 2
         lines.append(line)
-    return [(before, token) for _, _, before, token in sorted((line, x, b, t) for line, (_, x, b, t) in zip(lines, found))]
+    return [rest for _, _, rest in sorted((line, x, rest) for line, (_, x, *rest) in zip(lines, found))]
 
 
 def legible_tiles(page: Page, most: int) -> list[int]:

@@ -19,7 +19,7 @@ from .vocabulary import Vocabulary
 
 HTML_SHARE = 0.25
 POOL, USES = 256, 4  # of pages
-BAND_LONGEST = 120  # tokens of a conversation about a band
+BAND_LONGEST = 240  # tokens of a conversation about a band
 MOST_TILES = 0.7  # share of pages cut into as many tiles as are allowed, as in use
 
 

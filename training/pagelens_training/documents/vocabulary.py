@@ -1,47 +1,32 @@
-"""A byte-level BPE tokenizer for English and Chinese in Qwen's format, trained on what the documents say."""
+"""A byte-level BPE tokenizer for English and Chinese in Qwen's format in which every character is a token.
 
-from collections.abc import Iterator
+What is read is spelled: what a cell shows is then in the cell itself. Of a tokenizer of 8,192 pieces of words, trained on what the
+documents say, 22 to 30 % of the pieces of a word and 85 % of digits were named right: which piece begins where depends on the
+whole word, and on how often the tokenizer's training had met it.
+"""
+
 from pathlib import Path
-from random import Random
 
 import numpy as np
-from PIL import Image
 from tokenizers import Tokenizer as Fast
 from tokenizers import models, pre_tokenizers, trainers
 
 from ..tiles import CELLS
-from ..tokenizer import SPECIALS, Tokenizer, byte_level, special_tokens
-from . import kinds, tasks
-from .characters import gb2312
-from .document import Page
+from ..tokenizer import Tokenizer, byte_level, special_tokens
+from .characters import CHARACTERS
 
-SIZE = 8192
 FILE = Path(__file__).parents[2] / "tokenizer.json"
+ONE = r"[\s\S]"  # a character, a piece of its own
 TILE_TOKENS = CELLS * CELLS
 IGNORE = -100
 SOURCES = 2  # cells in which a token of an answer may stand: one of a tile, one of the thumbnail
 
 
-def texts(count: int, seed: int = 0) -> Iterator[str]:
-    """What `count` documents and the questions about them say, and all of GB 2312's first level."""
-    yield from (character for character in gb2312(range(0xB0, 0xD8)) for _ in range(20))
-    for number in range(count):
-        random = Random(f"vocabulary {seed} {number}")
-        document = kinds.build(random)
-        yield "\n".join(document.texts())
-        for _ in range(3):
-            turn = tasks.turn(random, Page(Image.new("RGB", (1, 1)), document, []), tasks.WITHOUT_BOXES)
-            yield turn.question
-            yield turn.answer
-
-
-def train(count: int = 20_000) -> Fast:
-    """From nothing."""
-    fast = byte_level(models.BPE(fuse_unk=False, byte_fallback=False))
-    trainer = trainers.BpeTrainer(
-        vocab_size=SIZE - len(SPECIALS), initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
-    )
-    fast.train_from_iterator(texts(count), trainer)
+def train() -> Fast:
+    """From nothing: merges join the bytes of one character; characters that documents do not have stay bytes."""
+    fast = byte_level(models.BPE(fuse_unk=False, byte_fallback=False), ONE)
+    trainer = trainers.BpeTrainer(vocab_size=1 << 14, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
+    fast.train_from_iterator([CHARACTERS], trainer)
     fast.add_special_tokens(special_tokens())
     return fast
 
