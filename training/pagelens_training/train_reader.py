@@ -25,7 +25,7 @@ from .documents import held_out
 from .documents.examples import conversation, example
 from .documents.stream import Knobs, Stream
 from .documents.vocabulary import Vocabulary
-from .optimiser import Optimiser, Team
+from .optimiser import ALONE, Optimiser, Team
 from .reader import SIZES, Batch, Reader, collate
 
 HERE = Path(__file__).parent.parent
@@ -110,7 +110,7 @@ def main() -> None:
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
     if options.processes == 1:
-        train(Team(0, 1), options)
+        train(ALONE, options)
     else:
         with tempfile.TemporaryDirectory() as folder:
             torch.multiprocessing.spawn(member, (options, f"file://{folder}/meeting"), options.processes)
