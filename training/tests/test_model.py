@@ -1,13 +1,15 @@
-"""On a whole tile the training path computes what transformers' model does; attention starts local."""
+"""On a whole tile the training path computes what transformers' model does; attention starts local, and in bf16 is what it is in f32."""
 
 from random import Random
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import scaled_dot_product_attention
 
 from pagelens_training import data, draw
-from pagelens_training.model import MEAN, SIDEWAYS, STD, Trainee
+from pagelens_training.model import MEAN, SIDEWAYS, STD, Attention, Trainee
 from pagelens_training.tokenizer import Tokenizer
 
 
@@ -64,3 +66,21 @@ def test_heads_that_start_sideways():
     left = weights[..., :16].sum((1, 2))
     assert (left[0::2] > 0.9).all() and (left[1::2] < 0.1).all()
     assert weights[:, 12:21].sum((1, 2)).mean() > 0.45  # of nine rows in 32
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_in_bf16(causal):
+    """Outputs and gradients are those of f32, as far as bf16 goes, over several blocks of rows."""
+    torch.manual_seed(0)
+    inputs, gradient = torch.randn(3, 2, 600, 32).to(torch.bfloat16), torch.randn(2, 600, 32).to(torch.bfloat16)
+    results = []
+    for kind in (torch.bfloat16, torch.float32):
+        query, key, value = (part.to(kind).clone().requires_grad_() for part in inputs)
+        if kind == torch.bfloat16:
+            output = Attention.apply(query, key, value, 0.3, causal)
+        else:
+            output = scaled_dot_product_attention(query[None], key[None], value[None], is_causal=causal, scale=0.3)[0]
+        output.backward(gradient.to(kind))
+        results.append([part.detach().float() for part in (output, query.grad, key.grad, value.grad)])
+    for got, expected in zip(*results):
+        assert (got - expected).norm() < 0.02 * expected.norm()

@@ -64,18 +64,38 @@ class Stream(torch.utils.data.IterableDataset):
             knobs = self.knobs
             lines = bands(random, self.chinese, vocabulary, lambda: knobs().strength, lambda: BAND_LONGEST if knobs().converse else 0)
             sources = documents(random, self, vocabulary, browser), lines
-            given, batches = [0, 0], ([], [])  # pages and bands apart: one is far longer than the other
+            given, filling = [0, 0], (Filling(self.cells), Filling(self.cells))  # pages and bands apart: one is far longer than the other
             while True:
                 share = knobs().bands
                 source = int(given[1] * (1 - share) < given[0] * share or share == 1)
                 one = next(sources[source])
-                cells = sum(len(tile.cells) for tile in one.tiles)
-                given[source] += cells
-                batch = batches[source]
-                if batch and sum(len(tile.cells) for e in batch for tile in e.tiles) + cells > self.cells:
-                    yield batch.copy()
-                    batch.clear()
-                batch.append(one)
+                given[source] += size([one])
+                yield from filling[source].add(one)
+
+
+class Filling:
+    """Batches that are being filled, several at a time: those that train together wait for the one with most cells."""
+
+    OPEN = 6
+
+    def __init__(self, cells: int):
+        self.cells, self.batches = cells, []
+
+    def add(self, one: Example) -> Iterator[list[Example]]:
+        """To the fullest batch that has room for it. Gives the fullest of all where there are too many."""
+        fitting = [batch for batch in self.batches if size(batch) + size([one]) <= self.cells]
+        if fitting:
+            max(fitting, key=size).append(one)
+            return
+        self.batches.append([one])
+        if len(self.batches) > self.OPEN:
+            self.batches.sort(key=size)
+            yield self.batches.pop()
+
+
+def size(batch: list[Example]) -> int:
+    """Cells of its tiles."""
+    return sum(len(tile.cells) for e in batch for tile in e.tiles)
 
 
 def documents(random: Random, stream: Stream, vocabulary: Vocabulary, browser: Browser) -> Iterator[Example]:
