@@ -175,10 +175,11 @@ class Attention(torch.autograd.Function):
 
 
 def mixed_attention(module, query, key, value, attention_mask, scaling, **_):
-    """In the type of the rest. Never masked."""
+    """In the type of the values. Never masked."""
     groups = query.shape[1] // key.shape[1]
     if getattr(module, "keeps", False):  # the first head of each group, for a loss on where it looks
         module.kept = query[:, ::groups], key
+    query, key = query.to(value.dtype), key.to(value.dtype)  # rotated in f32
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     causal = module.is_causal and query.shape[2] > 1
     by_hand = query.device.type == "cpu" and query.dtype == torch.bfloat16
