@@ -1,21 +1,19 @@
 //! The wasm-bindgen surface and nothing else: `www/worker.js` is its one caller.
 
+mod load;
+mod request;
 mod tiles;
 
 use js_sys::{Array, Function, Object, Reflect, Uint8Array, Uint32Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-use crate::chat::{Message, Part, Role};
+use self::load::Files;
 use crate::engine::bench::{BenchOptions, Measurement, Shape, bench};
-use crate::engine::fit::{Fit, Use};
-use crate::engine::{GenerateOptions, Model, Parts, Picture, Session, Usage};
+use crate::engine::{Model, Picture, Session, Usage};
 use crate::error::{Error, Result};
 use crate::gpu::Compute;
-use crate::language::cache::CachePrecision;
-use crate::nn::Precisions;
-use crate::quant::Precision;
-use crate::weights::{Checkpoint, Sink, Source};
+use crate::weights::{Checkpoint, Source};
 
 /// Panics and the GPU runtime's log go to the console: a broken shader is only a log line there.
 #[wasm_bindgen(start)]
@@ -30,86 +28,6 @@ pub struct Engine {
     name: String,
     model: Model,
     session: Session,
-}
-
-/// A message as the page sends it; images are indices.
-#[derive(Deserialize)]
-struct WireMessage {
-    role: WireRole,
-    content: Vec<WirePart>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum WireRole {
-    System,
-    User,
-    Assistant,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum WirePart {
-    Text { text: String },
-    Image { index: usize },
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct WireOptions {
-    max_tokens: Option<usize>,
-    temperature: Option<f32>,
-    top_p: Option<f32>,
-    top_k: Option<usize>,
-    repetition_penalty: Option<f32>,
-    seed: Option<u64>,
-    max_tiles: Option<usize>,
-}
-
-/// How a model is to be loaded, or weighed.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireLoad {
-    /// Of a checkpoint, which does not know its own.
-    name: String,
-    device: String,
-    vision: Precision,
-    language: Precision,
-    max_tiles: Option<usize>,
-    context: Option<usize>,
-    kv: Option<CachePrecision>,
-    #[serde(default)]
-    parts: Parts,
-}
-
-/// GGUF files by name: a language model, and the encoder that belongs to it.
-#[derive(Deserialize)]
-struct WireGguf {
-    model: String,
-    mmproj: Option<String>,
-}
-
-/// The script's side of a model's files.
-#[wasm_bindgen]
-extern "C" {
-    /// `{ read, gguf, plan, write }`.
-    pub type Files;
-    /// `(file, start, end) => Promise<Uint8Array | null>`, as [`Source::Script`] asks.
-    #[wasm_bindgen(method, getter)]
-    fn read(this: &Files) -> Function;
-    /// `{ model, mmproj }`, the names of GGUF files where it is those that are to be read.
-    #[wasm_bindgen(method, getter)]
-    fn gguf(this: &Files) -> JsValue;
-    /// `(plan, fit) => Promise`: told what will be read before it is, and what it needs; a rejection ends the load.
-    #[wasm_bindgen(method, catch)]
-    async fn plan(
-        this: &Files,
-        plan: JsValue,
-        fit: JsValue,
-    ) -> std::result::Result<JsValue, JsValue>;
-    /// `(file, bytes) => Promise`, where the converted checkpoint is to be kept as a pack.
-    #[wasm_bindgen(method, getter)]
-    fn write(this: &Files) -> Option<Function>;
 }
 
 /// SHA-256 of what arrives in pieces, which the browser's own cannot do.
@@ -146,23 +64,16 @@ impl Engine {
         options: JsValue,
         on_progress: Function,
     ) -> std::result::Result<Engine, JsValue> {
-        load(&files, &options, &on_progress)
+        load::engine(&files, &options, &on_progress)
             .await
             .map_err(|error| thrown(&error))
     }
 
     /// What a model needs and whether it fits: the fields of [`Fit`]. `options` are those of [`Self::load`].
     pub async fn fit(files: Files, options: JsValue) -> std::result::Result<JsValue, JsValue> {
-        let weighed = async {
-            let options = parse::<WireLoad>(&options, "options")?;
-            let checkpoint = open(&files).await?;
-            let compute = Compute::open(options.device.parse()?).await?;
-            Ok(options.fit(&checkpoint, &compute))
-        };
-        match weighed.await {
-            Ok(fit) => Ok(object(&serde_json::json!(fit))),
-            Err(error) => Err(thrown(&error)),
-        }
+        let fit = load::fit(&files, &options).await;
+        fit.map(|fit| object(&serde_json::json!(fit)))
+            .map_err(|error| thrown(&error))
     }
 
     /// `{ model, device, adapter, max_tiles, image_size, context }`.
@@ -190,11 +101,8 @@ impl Engine {
         on_progress: Function,
         encode: Option<Function>,
     ) -> std::result::Result<JsValue, JsValue> {
-        let messages = match parse::<Vec<WireMessage>>(&messages, "messages") {
-            Ok(messages) => messages.into_iter().map(message).collect::<Vec<_>>(),
-            Err(error) => return Err(thrown(&error)),
-        };
-        let options = parse::<WireOptions>(&options, "options").map_err(|error| thrown(&error))?;
+        let messages = request::messages(&messages).map_err(|error| thrown(&error))?;
+        let options = request::options(&options).map_err(|error| thrown(&error))?;
         let pictures: Vec<_> = images
             .iter()
             .enumerate()
@@ -209,13 +117,7 @@ impl Engine {
         };
         let started = self
             .session
-            .start(
-                &self.model,
-                &messages,
-                &pictures,
-                generate_options(options),
-                &script,
-            )
+            .start(&self.model, &messages, &pictures, options, &script)
             .await;
         let started = started.map_err(|error| thrown(&error))?;
         Ok(object(&serde_json::json!({
@@ -277,75 +179,6 @@ impl Engine {
     }
 }
 
-impl WireLoad {
-    fn precisions(&self, compute: &Compute) -> Precisions {
-        Precisions {
-            vision: self.vision,
-            language: self.language,
-            kv: self
-                .kv
-                .unwrap_or_else(|| CachePrecision::suited_to(compute)),
-        }
-    }
-
-    fn fit(&self, checkpoint: &Checkpoint, compute: &Compute) -> Fit {
-        let usage = Use {
-            tiles: self.max_tiles,
-            context: self.context,
-        };
-        Fit::of(checkpoint, self.precisions(compute), compute.limits, usage)
-    }
-}
-
-/// Data bytes of a shard that a page keeps: small, since it is in memory as a whole.
-const SHARD: usize = 8 << 20;
-
-async fn open(files: &Files) -> Result<Checkpoint> {
-    let (source, gguf) = (Source::Script(files.read()), files.gguf());
-    if gguf.is_undefined() {
-        return Checkpoint::open(source).await;
-    }
-    let WireGguf { model, mmproj } = parse(&gguf, "gguf")?;
-    Checkpoint::open_gguf(source, &model, mmproj.as_deref()).await
-}
-
-async fn load(files: &Files, options: &JsValue, on_progress: &Function) -> Result<Engine> {
-    let options = parse::<WireLoad>(options, "options")?;
-    let checkpoint = open(files).await?;
-    let compute = Compute::open(options.device.parse()?).await?;
-    let fit = options.fit(&checkpoint, &compute);
-    fit.check()?;
-    let plan = object(&serde_json::json!(checkpoint.plan()));
-    let planned = files.plan(plan, object(&serde_json::json!(fit))).await;
-    planned.map_err(|_| Error::Stopped)?;
-    if let (Some(write), None) = (files.write(), checkpoint.name()) {
-        checkpoint.keep(Sink::Script(write), SHARD)?;
-    }
-    let mut shown = 0;
-    let mut progress = |done: u64, total: u64| {
-        let percent = done * 100 / total.max(1);
-        if percent > shown {
-            shown = percent;
-            let _ = on_progress.call3(
-                &JsValue::NULL,
-                &"load".into(),
-                &(done as f64).into(),
-                &(total as f64).into(),
-            );
-        }
-    };
-    compute.choose_factors().await;
-    let (precisions, parts) = (options.precisions(&compute), options.parts);
-    let model = Model::load_parts(&checkpoint, compute, precisions, parts, &mut progress).await?;
-    let name = checkpoint.name().unwrap_or(&options.name).to_owned();
-    checkpoint.finish(&name).await?;
-    Ok(Engine {
-        name,
-        model,
-        session: Session::new(),
-    })
-}
-
 async fn measure(
     read: Function,
     device: &str,
@@ -375,37 +208,6 @@ async fn measure(
     };
     bench(shipped, shape, precision, compute, &options, show).await?;
     Ok(object(&serde_json::json!({ "device": device })))
-}
-
-fn message(wire: WireMessage) -> Message {
-    let role = match wire.role {
-        WireRole::System => Role::System,
-        WireRole::User => Role::User,
-        WireRole::Assistant => Role::Assistant,
-    };
-    let content = wire.content.into_iter().map(|part| match part {
-        WirePart::Text { text } => Part::Text(text),
-        WirePart::Image { index } => Part::Image(index),
-    });
-    Message {
-        role,
-        content: content.collect(),
-    }
-}
-
-fn generate_options(wire: WireOptions) -> GenerateOptions {
-    let default = GenerateOptions::default();
-    GenerateOptions {
-        max_tokens: wire.max_tokens.unwrap_or(default.max_tokens),
-        temperature: wire.temperature.unwrap_or(default.temperature),
-        top_p: wire.top_p.unwrap_or(default.top_p),
-        top_k: wire.top_k.unwrap_or(default.top_k),
-        repetition_penalty: wire
-            .repetition_penalty
-            .unwrap_or(default.repetition_penalty),
-        seed: wire.seed.unwrap_or(default.seed),
-        max_tiles: wire.max_tiles,
-    }
 }
 
 fn usage(usage: &Usage) -> serde_json::Value {
