@@ -143,13 +143,13 @@ class Reader(nn.Module):
 
     CHARACTER_WIDTH = 96
     NEGATIVES = 512  # tokens that the answers of a batch need not have
-    LOOKING = {-3: 1, -2: 0, -1: 0}  # layers of the decoder of which some heads must look: at what was just said, or is said next
+    LOOKING = {-3: 0, -2: 1, -1: 1}  # layers of the decoder of which some heads must look: at the token itself, or one ahead
 
     def __init__(self, size: Size, vocabulary: Vocabulary):
         super().__init__()
         self.model = InternVLForConditionalGeneration(config(size, vocabulary))
         self.model.set_attn_implementation("mixed")
-        self.looking = {self.model.model.language_model.layers[i].self_attn: back for i, back in self.LOOKING.items()}
+        self.looking = {self.model.model.language_model.layers[i].self_attn: ahead for i, ahead in self.LOOKING.items()}
         for module in self.looking:
             module.keeps = True
         embedding = self.model.get_input_embeddings()
@@ -192,12 +192,14 @@ class Reader(nn.Module):
         return Output(answer + 0.3 * loss + 0.3 * looks, answer, counts)
 
     def look(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss, and (looks at the next token that fell there, looks at it): of the layers that are `LOOKING`, the first head of
-        each group must attend to the cells in which the next token stands, or the last one."""
+        """The loss, and (looks ahead that fell there, looks ahead): of the layers that are `LOOKING`, the first head of each group
+        must attend to the cells in which a token that the page shows stands, or the next one of an answer."""
         losses, found = [], torch.zeros(2, device=batch.sources.device)
-        for module, back in self.looking.items():
-            sources = nn.functional.pad(batch.sources, (0, 0, back, 0), value=-1)[: len(batch.sources)].split(batch.conversations)
-            each = zip(sources, *(part[0].float().split(batch.conversations, 1) for part in module.kept))
+        for module, ahead in self.looking.items():
+            sources = nn.functional.pad(batch.sources, (0, 0, 0, ahead), value=-1)[ahead:]
+            if ahead:
+                sources[batch.target == IGNORE] = -1
+            each = zip(sources.split(batch.conversations), *(part[0].float().split(batch.conversations, 1) for part in module.kept))
             for places, query, key in each:
                 there = places >= 0  # [L, SOURCES]
                 rows = there.any(-1).nonzero()[:, 0]
@@ -207,6 +209,6 @@ class Reader(nn.Module):
                 scores = (query[:, rows] @ key.mT * module.scaling).masked_fill(later, -math.inf)  # [G, n, L]
                 at = scores.gather(2, places[rows].clamp(min=0).expand(len(scores), -1, -1)).masked_fill(~there[rows], -math.inf)
                 losses.append((scores.logsumexp(-1) - at.logsumexp(-1)).flatten())
-                if not back:
+                if ahead:
                     found += torch.stack([(at.amax(-1) == scores.amax(-1)).sum(), torch.tensor(losses[-1].numel(), device=rows.device)])
         return torch.cat(losses).mean() if losses else found.sum(), found

@@ -144,21 +144,21 @@ def crowded(cell: np.ndarray, none: int) -> bool:
 
 def test_answers_stand_where_the_page_says_them():
     vocabulary, random = Vocabulary(), Random(5)
-    seen = dict.fromkeys(("field", "transcribe", "region", "markdown", "json", "locate"), 0)
+    seen = dict.fromkeys(("field", "transcribe", "region", "markdown", "json", "locate", "question"), 0)
     for _ in range(20):
         page = pillow.render(kinds.build(random), random)
         for turn in filter(None, (task(random, page, page.document.lang) for task in tasks.WEIGHTS)):
             made = example(page, [turn], vocabulary, 6, random, 0.05)
             tokens = np.concatenate([tile.tokens for tile in made.tiles])  # of every cell in the ids' order
             first = int(np.flatnonzero(made.ids == vocabulary.id["<IMG_CONTEXT>"])[0])
-            assert (made.sources[made.target == IGNORE] == -1).all()
-            for target, places in zip(made.target, made.sources):
+            for token, said, places in zip(made.ids[1:], made.target != IGNORE, made.sources[1:]):
                 cells = [tokens[place - first] for place in places if place >= 0]
+                kind = turn.kind if said else "question"
                 if cells:
-                    seen[turn.kind] = seen.get(turn.kind, 0) + 1
-                if cells and turn.kind != "locate":  # coordinates are read off where it stands, and not printed there
-                    assert any(target in cell or crowded(cell, vocabulary.none) for cell in cells)
-    assert len(seen) == 6 and min(seen.values()) > 50
+                    seen[kind] = seen.get(kind, 0) + 1
+                if cells and kind != "locate":  # coordinates are read off where it stands, and not printed there
+                    assert any(token in cell or crowded(cell, vocabulary.none) for cell in cells)
+    assert len(seen) == 7 and min(seen.values()) > 50
 
 
 def test_a_page_is_cut_until_it_can_be_read():

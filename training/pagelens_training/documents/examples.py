@@ -15,8 +15,8 @@ from .. import tiles
 from ..tiles import CELLS, PATCH, SIDE, TILE
 from .characters import CLASS
 from .document import Box, Line, Page
-from .tasks import WEIGHTS, Task, Turn, turn
-from .vocabulary import IGNORE, Vocabulary
+from .tasks import WEIGHTS, Task, Turn, quoted, turn
+from .vocabulary import IGNORE, Located, Vocabulary
 
 CHARACTER_SLOTS = 3  # of a patch: the character over its centre, then those centred in it
 BEFORE, IN_PATCH = 2, 3
@@ -47,7 +47,7 @@ class Example:
     ids: np.ndarray  # [L]
     positions: np.ndarray  # [L] in the prompt that all cells would give
     target: np.ndarray  # [L] what each position must predict
-    sources: np.ndarray  # [L, SOURCES] places in `ids` of the cells in which that stands, -1 for none
+    sources: np.ndarray  # [L, SOURCES] places in `ids` of the cells in which each stands, -1 for none
 
 
 def example(page: Page, turns: list[Turn], vocabulary: Vocabulary, max_tiles: int, random: Random, whole: float) -> Example:
@@ -69,14 +69,15 @@ def labelled(page: Page, ids: list[list[tuple[int, int]]], none: int, max_tiles:
     return [Labels(page, ids, none, *view) for view in views]
 
 
-def located(turns: list[Turn], labels: "list[Labels]") -> list[tuple[str, str, list[tuple[int, ...]]]]:
-    """Turns as `Vocabulary.conversation` takes them: where characters stand as cells, numbered through all tiles."""
+def located(turns: list[Turn], labels: "list[Labels]") -> list[Located]:
+    """Turns with the cells, numbered through all tiles, of what they quote and copy."""
+    lines = labels[0].page.single()
 
-    def cells(box: Box | None) -> tuple[int, ...]:
-        found = [(number, one.cell(box)) for number, one in enumerate(labels)] if box else []
-        return tuple(CELLS * CELLS * number + cell for number, cell in found if cell is not None)
+    def cells(boxes: tuple[Box | None, ...]) -> list[tuple[int, ...]]:
+        found = ([(number, one.cell(box)) for number, one in enumerate(labels)] if box else [] for box in boxes)
+        return [tuple(CELLS * CELLS * number + cell for number, cell in some if cell is not None) for some in found]
 
-    return [(turn.question, turn.answer, [cells(box) for box in turn.places]) for turn in turns]
+    return [(turn.question, turn.answer, cells(quoted(turn.question, lines)), cells(turn.places)) for turn in turns]
 
 
 def _tile(pixels: np.ndarray, labels: "Labels", random: Random, whole: bool) -> Tile:

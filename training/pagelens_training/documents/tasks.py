@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from .document import Box, Page, Table
+from .document import Box, Line, Page, Table
 from .facts import FACTS
 from .kinds import KINDS
 
@@ -68,6 +68,15 @@ def placed(answer: str, boxes: list[Box], start: int = 0, end: int | None = None
     left = iter(boxes)
     copied = range(len(answer))[start:end]
     return tuple(next(left, None) if i in copied and not c.isspace() else None for i, c in enumerate(answer))
+
+
+def quoted(question: str, lines: dict[str, Line]) -> tuple[Box | None, ...]:
+    """Where each character of the longest of these lines that the question quotes stands."""
+    longest = max((text for text in lines if len(text) > 2 and text in question), key=len, default=None)
+    if longest is None:
+        return ()
+    at = question.index(longest)
+    return placed(question, lines[longest].inked(), at, at + len(longest))
 
 
 def joined(*places: tuple[Box | None, ...]) -> tuple[Box | None, ...]:

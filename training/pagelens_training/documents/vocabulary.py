@@ -19,7 +19,8 @@ FILE = Path(__file__).parents[2] / "tokenizer.json"
 ONE = r"[\s\S]"  # a character, a piece of its own
 TILE_TOKENS = CELLS * CELLS
 IGNORE = -100
-SOURCES = 2  # cells in which a token of an answer may stand: one of a tile, one of the thumbnail
+SOURCES = 2  # cells in which a token may stand: one of a tile, one of the thumbnail
+Located = tuple[str, str, list[tuple[int, ...]], list[tuple[int, ...]]]  # a question, an answer; for each character of either, its cells
 
 
 def train() -> Fast:
@@ -42,35 +43,32 @@ class Vocabulary(Tokenizer):
         """In tokens."""
         return len(self.encode(text))
 
-    def conversation(
-        self, tiles: int, cells: np.ndarray, turns: list[tuple[str, str, list[tuple[int, ...]]]]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def conversation(self, tiles: int, cells: np.ndarray, turns: list[Located]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Ids of turns about one picture of which `cells` are seen, their positions, what each must predict (answers and their
-        ends), and where that stands: places in the ids of at most `SOURCES` cells, -1 for none. Turns are a question, an answer
-        and for each character of the answer the cells it stands in."""
-        ids: list[int] = self.encode("<|im_start|>user\n<img>")
-        positions = [*range(len(ids)), *(len(ids) + cells)]
-        next_position = len(ids) + TILE_TOKENS * tiles
-        ids += [self.id["<IMG_CONTEXT>"]] * len(cells)
-        seen = {int(cell): place for place, cell in enumerate(cells, len(positions) - len(cells))}
-        target, nothing = [IGNORE] * len(ids), (-1,) * SOURCES
-        sources = [nothing] * len(ids)
-        end, before = self.encode("\n"), "</img>\n"
-        for question, answer, where in turns:
-            asked = self.encode(f"{before}{question}<|im_end|>\n<|im_start|>assistant\n")
-            encoded = self.fast.encode(answer + "<|im_end|>", add_special_tokens=False)
-            said = encoded.ids
-            ids += asked + said + end
-            sources += [nothing] * (len(asked) - 1)
-            for start, stop in encoded.offsets:
+        ends), and where each stands: places in the ids of at most `SOURCES` cells, -1 for none."""
+        before = self.encode("<|im_start|>user\n<img>")
+        ids = before + [self.id["<IMG_CONTEXT>"]] * len(cells)
+        said, sources = [False] * len(ids), [[-1] * SOURCES] * len(ids)
+        seen = {int(cell): len(before) + place for place, cell in enumerate(cells)}
+
+        def add(text: str, where: list[tuple[int, ...]], says: bool) -> None:
+            encoded = self.fast.encode(text, add_special_tokens=False)
+            for token, (start, stop) in zip(encoded.ids, encoded.offsets):
                 first = next((some for some in where[start:stop] if some), ())
-                places = [seen[cell] for cell in first if cell in seen]
-                sources.append(tuple((places + list(nothing))[:SOURCES]))
-            sources += [nothing] * (1 + len(end))
-            target += [IGNORE] * (len(asked) - 1) + said + [IGNORE] * (1 + len(end))
-            before = "<|im_start|>user\n"
-        positions += range(next_position, next_position + len(ids) - len(positions))
-        return np.array(ids), np.array(positions), np.array(target), np.array(sources)
+                ids.append(token)
+                said.append(says)
+                sources.append(([seen[cell] for cell in first if cell in seen] + [-1] * SOURCES)[:SOURCES])
+
+        opening = "</img>\n"
+        for question, answer, quoted, copied in turns:
+            add(f"{opening}{question}<|im_end|>\n<|im_start|>assistant\n", [()] * len(opening) + quoted, False)
+            add(answer + "<|im_end|>", copied, True)
+            add("\n", [], False)
+            opening = "<|im_start|>user\n"
+        after = len(before) + TILE_TOKENS * tiles
+        positions = [*range(len(before)), *(len(before) + cells), *range(after, after + len(ids) - len(before) - len(cells))]
+        target = np.where(said[1:] + [False], np.roll(ids, -1), IGNORE)
+        return np.array(ids), np.array(positions), target, np.array(sources)
 
 
 if __name__ == "__main__":
