@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from pagelens_training import fonts
 from pagelens_training.documents import effects, kinds, pillow, tasks
 from pagelens_training.documents.characters import CLASS
-from pagelens_training.documents.document import Document, Heading, Line, Page, Piece, Table
+from pagelens_training.documents.document import Document, Heading, Line, Page, Pairs, Piece, Table
 from pagelens_training.documents.examples import BEFORE, IN_PATCH, TOKEN_SLOTS, example, legible_tiles
 from pagelens_training.documents.vocabulary import IGNORE, Vocabulary
 
@@ -144,7 +144,8 @@ def crowded(cell: np.ndarray, none: int) -> bool:
 
 def test_answers_stand_where_the_page_says_them():
     vocabulary, random = Vocabulary(), Random(5)
-    seen = dict.fromkeys(("field", "transcribe", "region", "markdown", "json", "locate", "question"), 0)
+    seen = dict.fromkeys(("field", "transcribe", "region", "markdown", "json", "locate", "question", "label"), 0)
+    newline = vocabulary.encode("\n")[0]
     for _ in range(20):
         page = pillow.render(kinds.build(random), random)
         for turn in filter(None, (task(random, page, page.document.lang) for task in tasks.WEIGHTS)):
@@ -153,12 +154,28 @@ def test_answers_stand_where_the_page_says_them():
             first = int(np.flatnonzero(made.ids == vocabulary.id["<IMG_CONTEXT>"])[0])
             for token, said, places in zip(made.ids[1:], made.target != IGNORE, made.sources[1:]):
                 cells = [tokens[place - first] for place in places if place >= 0]
-                kind = turn.kind if said else "question"
+                kind = turn.kind if said else "label" if token == newline else "question"
                 if cells:
                     seen[kind] = seen.get(kind, 0) + 1
-                if cells and kind != "locate":  # coordinates are read off where it stands, and not printed there
+                # Coordinates are read off where a thing stands, and not printed there.
+                if cells and kind not in ("locate", "label"):
                     assert any(token in cell or crowded(cell, vocabulary.none) for cell in cells)
-    assert len(seen) == 7 and min(seen.values()) > 50
+    assert len(seen) == 8 and min(seen.values()) > 20
+
+
+def test_labels_lead_to_facts():
+    random, seen = Random(7), {"pair": 0, "row": 0}
+    for _ in range(20):
+        page = pillow.render(kinds.build(random, lang="en"), random)
+        lines = [line for row in page.rows for line in row]
+        labels = {piece.key: label for block in page.document.blocks if isinstance(block, Pairs) for label, piece in block.items}
+        for key in page.document.facts:
+            thing = key.partition(":")[2]
+            if (box := page.label(key)) and (label := thing or labels.get(key)):
+                (line,) = (line for line in lines if box in line.boxes)
+                assert line.text.startswith(label), (key, label, line.text)
+                seen["row" if thing else "pair"] += 1
+    assert min(seen.values()) > 20
 
 
 def test_a_page_is_cut_until_it_can_be_read():

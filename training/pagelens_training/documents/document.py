@@ -132,6 +132,21 @@ class Page:
         """Where a fact is stated: a box for each line it takes."""
         return [line.box(start, end) for line, start, end in self.stretches(key)]
 
+    def label(self, key: str) -> Box | None:
+        """Where the last character stands of what says which fact a value is: the name of the thing of which it is a fact, in its
+        row or anywhere; or what precedes it in its line or its row."""
+        _, _, thing = key.partition(":")
+        for row in self.rows:
+            for i, line in enumerate(row):
+                for start in (start for start, _, named in line.facts if named == key):
+                    if thing:
+                        called = [*(other for other in row if other.text.startswith(thing)), self.single().get(thing)]
+                        runs = [other.inked() for other in called if other]
+                    else:
+                        runs = [line.inked(0, start), *(other.inked() for other in row[:i][-1:])]
+                    return next((run[-1] for run in runs if run), None)
+        return None
+
     def single(self) -> dict[str, Line]:
         """The lines whose text stands nowhere else, by that text."""
         lines = [line for row in self.rows for line in row]

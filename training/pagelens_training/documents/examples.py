@@ -70,14 +70,14 @@ def labelled(page: Page, ids: list[list[tuple[int, int]]], none: int, max_tiles:
 
 
 def located(turns: list[Turn], labels: "list[Labels]") -> list[Located]:
-    """Turns with the cells, numbered through all tiles, of what they quote and copy."""
+    """Turns with the cells, numbered through all tiles, of what they quote, of the label and of what they copy."""
     lines = labels[0].page.single()
 
     def cells(boxes: tuple[Box | None, ...]) -> list[tuple[int, ...]]:
         found = ([(number, one.cell(box)) for number, one in enumerate(labels)] if box else [] for box in boxes)
         return [tuple(CELLS * CELLS * number + cell for number, cell in some if cell is not None) for some in found]
 
-    return [(turn.question, turn.answer, cells(quoted(turn.question, lines)), cells(turn.places)) for turn in turns]
+    return [(t.question, t.answer, cells((*quoted(t.question, lines), t.label)), cells(t.places)) for t in turns]
 
 
 def _tile(pixels: np.ndarray, labels: "Labels", random: Random, whole: bool) -> Tile:

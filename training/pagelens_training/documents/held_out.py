@@ -63,8 +63,7 @@ def main() -> None:
             if shown.rows:
                 tags["text_px"] = round(median(line.box()[3] - line.box()[1] for row in shown.rows for line in row))
             for k, turn in enumerate(questions(random, shown, options.questions)):
-                entry = asdict(turn)
-                del entry["places"]
+                entry = {key: value for key, value in asdict(turn).items() if key not in ("places", "label")}
                 entry["answers"] = [entry.pop("answer")]
                 entry["not_stated"] = turn.kind == "missing"
                 file.write(json.dumps({"id": f"{number:04}-{k}", "image": name} | entry | tags, ensure_ascii=False) + "\n")

@@ -23,6 +23,7 @@ class Turn:
     metric: str
     lang: str
     places: tuple[Box | None, ...] = ()  # where each character of the answer stands on the page, if it does; empty if none does
+    label: Box | None = None  # where the page says that what follows is what was asked for
 
 
 def turn(random: Random, page: Page, weights: "dict[Task, float] | None" = None) -> Turn:
@@ -74,7 +75,7 @@ def quoted(question: str, lines: dict[str, Line]) -> tuple[Box | None, ...]:
     """Where each character of the longest of these lines that the question quotes stands."""
     longest = max((text for text in lines if len(text) > 2 and text in question), key=len, default=None)
     if longest is None:
-        return ()
+        return (None,) * len(question)
     at = question.index(longest)
     return placed(question, lines[longest].inked(), at, at + len(longest))
 
@@ -90,7 +91,7 @@ def field(random: Random, page: Page, lang: str) -> Turn | None:
         return None
     key = random.choice(tuple(page.document.facts))
     answer = page.document.facts[key]
-    return Turn(ask(random, key, lang), answer, "field", "exact", lang, placed(answer, stands(page, key)))
+    return Turn(ask(random, key, lang), answer, "field", "exact", lang, placed(answer, stands(page, key)), page.label(key))
 
 
 def missing(random: Random, page: Page, lang: str) -> Turn | None:
@@ -144,13 +145,13 @@ def locate(random: Random, page: Page, lang: str) -> Turn | None:
     keys = [key for key in page.document.facts if len(page.places(key)) == 1]
     if keys and random.random() < 0.6:
         key = random.choice(keys)
-        name, boxes, copied = noun(key, lang), page.places(key), stands(page, key)
+        name, boxes, copied, label = noun(key, lang), page.places(key), stands(page, key), page.label(key)
     else:
         single = [(text, line) for text, line in page.single().items() if 2 <= len(text) <= 40]
         if not single:
             return None
         name, line = random.choice(single)
-        boxes, copied = [line.box()], line.inked()
+        boxes, copied, label = [line.box()], line.inked(), None
     width, height = page.image.size
     places = [[_thousandth(v, side) for v, side in zip(box, (width, height, width, height))] for box in boxes]
     question = {"en": f"Where is <ref>{name}</ref>?", "zh": f"<ref>{name}</ref>在哪里？"}[lang]
@@ -159,7 +160,7 @@ def locate(random: Random, page: Page, lang: str) -> Turn | None:
     begin, end = answer.rindex("[["), answer.rindex("]]")
     middle = answer.rindex(",", begin, answer.rindex(","))
     pointed = tuple(copied[0 if i < middle else -1] if begin <= i < end and c != " " else None for i, c in enumerate(answer))
-    return Turn(question, answer, "locate", "iou", lang, pointed)
+    return Turn(question, answer, "locate", "iou", lang, pointed, label)
 
 
 def _thousandth(value: float, side: int) -> int:

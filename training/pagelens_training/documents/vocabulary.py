@@ -20,7 +20,8 @@ ONE = r"[\s\S]"  # a character, a piece of its own
 TILE_TOKENS = CELLS * CELLS
 IGNORE = -100
 SOURCES = 2  # cells in which a token may stand: one of a tile, one of the thumbnail
-Located = tuple[str, str, list[tuple[int, ...]], list[tuple[int, ...]]]  # a question, an answer; for each character of either, its cells
+# A question, an answer; the cells of each character of the question, and of the label of what is asked for; those of the answer's.
+Located = tuple[str, str, list[tuple[int, ...]], list[tuple[int, ...]]]
 
 
 def train() -> Fast:
@@ -59,9 +60,9 @@ class Vocabulary(Tokenizer):
                 said.append(says)
                 sources.append(([seen[cell] for cell in first if cell in seen] + [-1] * SOURCES)[:SOURCES])
 
-        opening = "</img>\n"
-        for question, answer, quoted, copied in turns:
-            add(f"{opening}{question}<|im_end|>\n<|im_start|>assistant\n", [()] * len(opening) + quoted, False)
+        opening, closing = "</img>\n", "<|im_end|>\n<|im_start|>assistant"
+        for question, answer, (*quoted, label), copied in turns:
+            add(f"{opening}{question}{closing}\n", [()] * len(opening) + quoted + [()] * len(closing) + [label], False)
             add(answer + "<|im_end|>", copied, True)
             add("\n", [], False)
             opening = "<|im_start|>user\n"
